@@ -1,0 +1,117 @@
+//! A flight: the effects of one lane that are on their way to the outside system together.
+
+use crate::failure::Verdict;
+use crate::position::Position;
+use crate::sink::Domain;
+use crate::tracker::Pending;
+
+/// One effect on its way: whose it is, what it touches, where its bytes lie.
+#[derive(Debug)]
+pub(crate) struct Item {
+    pub(crate) pending: Pending,
+    pub(crate) key_hash: u64,
+    pub(crate) domain: Domain,
+    pub(crate) start: u32,
+    pub(crate) len: u32,
+    pub(crate) tries: Tries,
+}
+
+/// How often, and since when, an effect has failed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Tries {
+    /// Failures of any kind; drives the backoff.
+    pub(crate) failures: u32,
+    /// Failures that count towards `attempts_max`.
+    pub(crate) counted: u32,
+    /// Wall clock of the first failure, ms since 1970.
+    pub(crate) first_failure_ms: i64,
+}
+
+/// The effects of one flight and their verdicts, as a sink sees them: by index, from 0, in the lane's order.
+#[derive(Debug, Default)]
+pub struct Flight {
+    pub(crate) items: Vec<Item>,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) verdicts: Vec<Option<Verdict>>,
+}
+
+impl Flight {
+    /// How many effects it holds; never 0 while a sink sees it.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether it holds none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// The bytes that [`crate::sink::Sink::encode`] wrote for the effect.
+    #[must_use]
+    pub fn effect(&self, index: usize) -> &[u8] {
+        let item = &self.items[index];
+        &self.bytes[item.start as usize..item.start as usize + item.len as usize]
+    }
+
+    /// The log position of the record that asked for the effect.
+    #[must_use]
+    pub fn position(&self, index: usize) -> Position {
+        self.items[index].pending.position()
+    }
+
+    /// The effect's order domain.
+    #[must_use]
+    pub fn domain(&self, index: usize) -> Domain {
+        self.items[index].domain
+    }
+
+    /// Gives the effect its verdict.
+    ///
+    /// # Panics
+    /// When it has one already: two answers for one effect are a bug of the sink.
+    pub fn settle(&mut self, index: usize, verdict: Verdict) {
+        let place = &mut self.verdicts[index];
+        assert!(place.is_none(), "one verdict per effect");
+        *place = Some(verdict);
+    }
+
+    /// Whether the effect has its verdict.
+    #[must_use]
+    pub fn is_settled(&self, index: usize) -> bool {
+        self.verdicts[index].is_some()
+    }
+
+    /// A flight of effects that belong to no record, for testing a sink by itself.
+    ///
+    /// Positions have partition 0, epoch 0 and the given offsets.
+    #[must_use]
+    pub fn of_effects<'e>(effects: impl IntoIterator<Item = (i64, Domain, &'e [u8])>) -> Self {
+        let mut flight = Self::default();
+        for (offset, domain, bytes) in effects {
+            flight.push(Pending::detached(offset), 0, domain, bytes, Tries::default());
+        }
+        flight
+    }
+
+    /// The verdicts so far, in the order of the effects.
+    #[must_use]
+    pub fn verdicts(&self) -> &[Option<Verdict>] {
+        &self.verdicts
+    }
+
+    pub(crate) fn push(
+        &mut self,
+        pending: Pending,
+        key_hash: u64,
+        domain: Domain,
+        bytes: &[u8],
+        tries: Tries,
+    ) {
+        let start = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(bytes);
+        self.items.push(Item { pending, key_hash, domain, start, len: bytes.len() as u32, tries });
+        self.verdicts.push(None);
+    }
+}
