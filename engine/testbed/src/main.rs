@@ -1,0 +1,52 @@
+//! `cargo testbed`: the servers the tests need, and the tests on them.
+
+mod command_line;
+mod interrupt;
+mod shared;
+mod stages;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use command_line::{Action, CommandLine};
+use thalweg_testbed::TestbedError;
+
+fn main() -> ExitCode {
+    let result = match CommandLine::parse().action {
+        None => stages::run_all(),
+        Some(Action::Up { servers }) => up(&servers).map(|()| true),
+        Some(Action::Down { wipe }) => shared::down(wipe).map(|()| true),
+        Some(Action::Status) => status().map(|()| true),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn up(servers: &[shared::Server]) -> Result<(), TestbedError> {
+    thalweg_testbed::machine::prepare()?;
+    let wanted = if servers.is_empty() { shared::Server::ALL } else { servers };
+    shared::start(wanted)?;
+    status()
+}
+
+/// Prints where the servers are, as `NAME=ADDRESS` lines that a shell can read.
+fn status() -> Result<(), TestbedError> {
+    let addresses = thalweg_testbed::servers::Addresses::running()?;
+    let variables = addresses.variables();
+    if variables.is_empty() {
+        eprintln!("nothing runs; `cargo testbed up kafka elasticsearch` starts both servers");
+    }
+    let mut out = std::io::stdout().lock();
+    for (name, address) in variables {
+        // A closed pipe is the reader's business.
+        let _ = writeln!(out, "{name}={address}");
+    }
+    Ok(())
+}
