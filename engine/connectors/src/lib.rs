@@ -1,1 +1,3 @@
 //! One folder per outside system.
+
+pub mod kafka;

@@ -1,0 +1,13 @@
+//! Kafka: the source that records come from, and the sink that writes records and dead letters.
+//!
+//! The pure half ([`produce`], [`answer`], [`sink`], [`dead_letter`], [`settings`], [`properties`]) is always
+//! compiled. The I/O half (feature `kafka`) reads in batches ([`source`]), writes ([`producer`]) and looks after
+//! topics ([`topics`]); every `unsafe` of it is in `librdkafka`.
+
+pub mod answer;
+pub mod dead_letter;
+pub mod produce;
+pub mod properties;
+pub mod secret;
+pub mod settings;
+pub mod sink;
