@@ -6,7 +6,9 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum TestbedError {
     /// The machine lacks programs and this user may not install them.
-    #[error("this machine lacks: {missing}\ninstall that, or run `cargo testbed` as root on Debian, which does it")]
+    #[error(
+        "this machine lacks: {missing}\ninstall that, or run `cargo testbed` as root on Debian, which does it"
+    )]
     Missing {
         /// What is missing, and the Debian package that has it.
         missing: String,
@@ -32,7 +34,9 @@ pub enum TestbedError {
         tail: String,
     },
     /// Something that is not ours listens where the server should.
-    #[error("{server} needs port {port} of 127.0.0.1, which another process has; stop that, or name it in {variable} if it is a {server} to test against")]
+    #[error(
+        "{server} needs port {port} of 127.0.0.1, which another process has; stop that, or name it in {variable} if it is a {server} to test against"
+    )]
     PortTaken {
         /// Which server.
         server: &'static str,

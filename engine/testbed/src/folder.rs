@@ -27,12 +27,14 @@ pub fn cache() -> Result<PathBuf, TestbedError> {
 /// When it can't be created, or is somebody else's (anyone can make folders in `/var/tmp`).
 pub fn servers() -> Result<PathBuf, TestbedError> {
     let uid = rustix::process::geteuid().as_raw();
-    let folder =
-        variable("THALWEG_SERVERS").unwrap_or_else(|| PathBuf::from(format!("/var/tmp/thalweg-servers-{uid}")));
+    let folder = variable("THALWEG_SERVERS")
+        .unwrap_or_else(|| PathBuf::from(format!("/var/tmp/thalweg-servers-{uid}")));
     fs::create_dir_all(&folder).at(&folder)?;
     let owner = fs::symlink_metadata(&folder).at(&folder)?.uid();
     if owner != uid {
-        let source = std::io::Error::other(format!("belongs to user {owner}; set THALWEG_SERVERS to a folder of yours"));
+        let source = std::io::Error::other(format!(
+            "belongs to user {owner}; set THALWEG_SERVERS to a folder of yours"
+        ));
         return Err(TestbedError::File { path: folder, source });
     }
     fs::canonicalize(&folder).at(&folder)

@@ -59,7 +59,8 @@ pub fn prepare() -> Result<(), TestbedError> {
 /// When there is none of version 17 or newer.
 pub fn java_home() -> Result<PathBuf, TestbedError> {
     find_java_home().ok_or_else(|| TestbedError::Missing {
-        missing: "a JDK of version 17 or newer (openjdk-17-jdk-headless), or JAVA_HOME pointing at one".to_owned(),
+        missing: "a JDK of version 17 or newer (openjdk-17-jdk-headless), or JAVA_HOME pointing at one"
+            .to_owned(),
     })
 }
 
@@ -103,7 +104,9 @@ fn on_path(program: &str) -> bool {
 /// `JAVA_HOME` if it is new enough, else the oldest one that is under `/usr/lib/jvm` (17 starts fastest), else the one
 /// whose `java` is on the path.
 fn find_java_home() -> Option<PathBuf> {
-    if let Some(home) = std::env::var_os("JAVA_HOME").map(PathBuf::from).filter(|home| jdk_major(home).is_some()) {
+    if let Some(home) =
+        std::env::var_os("JAVA_HOME").map(PathBuf::from).filter(|home| jdk_major(home).is_some())
+    {
         return Some(home);
     }
     let installed = fs::read_dir("/usr/lib/jvm").into_iter().flatten().flatten().map(|entry| entry.path());

@@ -98,8 +98,8 @@ fn started_ticks(pid: i32) -> Option<u64> {
     // The name in parentheses may itself hold spaces and parentheses.
     let (_, after_name) = stat.rsplit_once(") ")?;
     let mut fields = after_name.split(' ');
-    // A zombie is dead. Then fields 4 to 21, then the start time.
-    if fields.next()? == "Z" {
+    // A zombie is dead, once its last thread is: until then its ports are taken. Then fields 4 to 21, then the start.
+    if fields.next()? == "Z" && fs::read_dir(format!("/proc/{pid}/task")).ok()?.count() <= 1 {
         return None;
     }
     fields.nth(18)?.parse().ok()

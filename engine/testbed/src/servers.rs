@@ -129,9 +129,9 @@ fn reachable(what: &str, name: &str, variable: &str, of: impl Fn(&Addresses) -> 
 
 fn answers(address: &str) -> bool {
     let authority = address.split_once("://").map_or(address, |(_, rest)| rest).trim_end_matches('/');
-    authority.to_socket_addrs().is_ok_and(|mut all| {
-        all.any(|one| TcpStream::connect_timeout(&one, Duration::from_secs(2)).is_ok())
-    })
+    authority
+        .to_socket_addrs()
+        .is_ok_and(|mut all| all.any(|one| TcpStream::connect_timeout(&one, Duration::from_secs(2)).is_ok()))
 }
 
 #[expect(clippy::panic, reason = "a test without its server must fail, and say how to get it")]
@@ -144,6 +144,7 @@ fn missing(what: &str, name: &str, variable: &str) -> ! {
 
 #[expect(clippy::panic, reason = "a test without its server must fail, and say how to get it")]
 fn gone(what: &str, name: &str, address: &str) -> ! {
-    panic!("{what} at {address} does not answer: start it with `cargo testbed up {name}`, or run `cargo testbed`")
+    panic!(
+        "{what} at {address} does not answer: start it with `cargo testbed up {name}`, or run `cargo testbed`"
+    )
 }
-

@@ -39,7 +39,8 @@ pub(crate) fn run_all() -> Result<bool, TestbedError> {
     caught.map_err(|source| TestbedError::File { path: "signal handlers".into(), source })?;
     machine::prepare()?;
     let named = Addresses::from_environment();
-    let wanted: Vec<Server> = Server::ALL.iter().copied().filter(|server| !server.is_named_in(&named)).collect();
+    let wanted: Vec<Server> =
+        Server::ALL.iter().copied().filter(|server| !server.is_named_in(&named)).collect();
     let started = shared::start_fresh(&wanted)?;
     let addresses = with_running(named)?;
     let passed = STAGES.iter().all(|stage| stage.passes(&addresses));
@@ -83,7 +84,10 @@ impl Stage {
                 false
             }
             Ok(None) => {
-                eprintln!("stage {}: FAILED, ended by us after {seconds} s (interrupted or over its time)", self.name);
+                eprintln!(
+                    "stage {}: FAILED, ended by us after {seconds} s (interrupted or over its time)",
+                    self.name
+                );
                 false
             }
             Err(error) => {
@@ -99,7 +103,9 @@ impl Stage {
         command.args(arguments).current_dir(workspace_root()).envs(addresses.variables());
         // What `cargo run` set for us is not true of the stage's own cargo.
         for (name, _) in std::env::vars_os() {
-            if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
+            if name
+                .to_str()
+                .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
             {
                 command.env_remove(name);
             }

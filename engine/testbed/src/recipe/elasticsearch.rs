@@ -2,9 +2,12 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
+
+use rustix::process::Signal;
 
 use super::{http_status, not_started, port_answers, wait_ready};
 use crate::error::{AtPath, TestbedError};
@@ -61,7 +64,11 @@ impl Elasticsearch {
             return Ok(process);
         }
         if port_answers(self.port) {
-            return Err(TestbedError::PortTaken { server: SERVER, port: self.port, variable: "THALWEG_ELASTICSEARCH" });
+            return Err(TestbedError::PortTaken {
+                server: SERVER,
+                port: self.port,
+                variable: "THALWEG_ELASTICSEARCH",
+            });
         }
         let program = unpacked()?;
         self.configure(&program)?;
@@ -85,10 +92,32 @@ impl Elasticsearch {
         self.process().map_or(Ok(()), |process| process.stop(STOP_GRACE))
     }
 
+    /// Ends it at once, as a crash does; comes back when it is gone.
+    ///
+    /// # Errors
+    /// When it does not go.
+    pub fn kill(&self) -> Result<(), TestbedError> {
+        self.process().map_or(Ok(()), |process| process.kill())
+    }
+
+    /// Suspends it (SIGSTOP): connections stay open, nothing is answered until [`resume`](Self::resume).
+    pub fn suspend(&self) {
+        if let Some(process) = self.process() {
+            process.signal(Signal::STOP);
+        }
+    }
+
+    /// Lets a suspended server go on.
+    pub fn resume(&self) {
+        if let Some(process) = self.process() {
+            process.signal(Signal::CONT);
+        }
+    }
+
     /// The node's process, if it runs.
     #[must_use]
     pub fn process(&self) -> Option<ServerProcess> {
-        ServerProcess::remembered(&self.folder.join("pid"))
+        ServerProcess::remembered(&self.pid_file())
     }
 
     /// Its address: `http://127.0.0.1:PORT`, or `https` when secured.
@@ -119,10 +148,16 @@ impl Elasticsearch {
         run(self.command(&program, tool)?.args(arguments).stdin(Stdio::null())).map(drop)
     }
 
+    fn pid_file(&self) -> PathBuf {
+        self.folder.join("pid")
+    }
+
     fn configure(&self, program: &Path) -> Result<(), TestbedError> {
         let config = self.configuration();
-        for folder in [&config, &self.folder.join("data"), &self.folder.join("logs")] {
-            fs::create_dir_all(folder).at(folder)?;
+        fs::create_dir_all(&config).at(&config)?;
+        for name in ["data", "logs", "tmp"] {
+            let folder = self.folder.join(name);
+            fs::create_dir_all(&folder).at(&folder)?;
         }
         let yml = config.join("elasticsearch.yml");
         fs::write(&yml, self.settings_file()).at(&yml)?;
@@ -160,8 +195,10 @@ impl Elasticsearch {
     fn command(&self, program: &Path, tool: &str) -> Result<Command, TestbedError> {
         let executable = program.join("bin").join(tool);
         let mut command = if rustix::process::geteuid().is_root() {
-            let mut as_user = Command::new("runuser");
-            as_user.args(["-u", USER, "--"]).arg(executable);
+            // It becomes the program, where runuser would stay as its parent.
+            let mut as_user = Command::new("setpriv");
+            as_user.arg(format!("--reuid={USER}")).arg(format!("--regid={USER}")).arg("--clear-groups");
+            as_user.arg(executable);
             as_user
         } else {
             Command::new(executable)
@@ -170,7 +207,8 @@ impl Elasticsearch {
             .current_dir(&self.folder)
             .env_remove("JAVA_HOME")
             .env("ES_JAVA_HOME", machine::java_home()?)
-            .env("ES_PATH_CONF", self.configuration());
+            .env("ES_PATH_CONF", self.configuration())
+            .env("ES_TMPDIR", self.folder.join("tmp"));
         Ok(command)
     }
 
@@ -179,8 +217,12 @@ impl Elasticsearch {
         let output = fs::File::create(&log).at(&log)?;
         let errors = output.try_clone().at(&log)?;
         let daemon_pid_file = self.folder.join("data/daemon.pid");
+        // Left by a node that was killed.
+        if daemon_pid_file.exists() {
+            fs::remove_file(&daemon_pid_file).at(&daemon_pid_file)?;
+        }
         // With -d the launcher comes back once the node has started, or fails.
-        let status = self
+        let mut launcher = self
             .command(program, "elasticsearch")?
             .env("ES_JAVA_OPTS", format!("-Xms{0}m -Xmx{0}m -XX:-AlwaysPreTouch", self.heap_mb))
             .args(["-d", "-p"])
@@ -188,15 +230,22 @@ impl Elasticsearch {
             .stdin(Stdio::null())
             .stdout(output)
             .stderr(errors)
-            .status()
+            // A group of its own: Ctrl-C in the terminal is for the testbed, which then stops the server.
+            .process_group(0)
+            .spawn()
             .at(program)?;
+        // Until the node itself is known: who cleans up now finds the group of both under the launcher's pid.
+        if let Some(launcher) = i32::try_from(launcher.id()).ok().and_then(ServerProcess::running) {
+            launcher.remember(&self.pid_file())?;
+        }
+        let status = launcher.wait().at(program)?;
         let process = fs::read_to_string(&daemon_pid_file)
             .ok()
             .and_then(|pid| pid.trim().parse().ok())
             .and_then(ServerProcess::running);
         match process {
             Some(process) if status.success() => {
-                process.remember(&self.folder.join("pid"))?;
+                process.remember(&self.pid_file())?;
                 Ok(process)
             }
             _ => Err(not_started(SERVER, status.to_string(), &log)),
@@ -211,8 +260,9 @@ fn unpacked() -> Result<PathBuf, TestbedError> {
     if program.is_dir() {
         return Ok(program);
     }
-    let zip = fetch(&format!("elasticsearch-{VERSION}"), ZIP, false)?.join(format!("elasticsearch-{VERSION}.zip"));
-    let part = servers.join("elasticsearch.part");
+    let zip =
+        fetch(&format!("elasticsearch-{VERSION}"), ZIP, false)?.join(format!("elasticsearch-{VERSION}.zip"));
+    let part = servers.join("elasticsearch-unpack");
     let _lock = folder::lock(&part)?;
     if program.is_dir() {
         return Ok(program);
@@ -221,7 +271,6 @@ fn unpacked() -> Result<PathBuf, TestbedError> {
     run(Command::new(jar).current_dir(&part).arg("xf").arg(&zip))?;
     let fresh = part.join(format!("elasticsearch-{VERSION}"));
     make_executable(&fresh.join("bin"))?;
-    // Where the program would put what it has no other place for.
     fs::rename(&fresh, &program).at(&program)?;
     Ok(program)
 }

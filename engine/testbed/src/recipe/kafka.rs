@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use super::{not_started, port_answers, wait_ready};
 use crate::error::{AtPath, TestbedError};
 use crate::maven::{Artifact, fetch};
@@ -132,7 +134,8 @@ impl Kafka {
         let process = self.spawn(&java, &jars)?;
         let log = self.log();
         wait_ready(SERVER, process, &log, || {
-            fs::read_to_string(&log).is_ok_and(|text| text.contains(STARTED)) && port_answers(self.ports.plain)
+            fs::read_to_string(&log).is_ok_and(|text| text.contains(STARTED))
+                && port_answers(self.ports.plain)
         })?;
         Ok(process)
     }
@@ -143,6 +146,28 @@ impl Kafka {
     /// When it does not go.
     pub fn stop(&self) -> Result<(), TestbedError> {
         self.process().map_or(Ok(()), |process| process.stop(STOP_GRACE))
+    }
+
+    /// Ends it at once, as a crash does; comes back when it is gone.
+    ///
+    /// # Errors
+    /// When it does not go.
+    pub fn kill(&self) -> Result<(), TestbedError> {
+        self.process().map_or(Ok(()), |process| process.kill())
+    }
+
+    /// Suspends it (SIGSTOP): connections stay open, nothing is answered until [`resume`](Self::resume).
+    pub fn suspend(&self) {
+        if let Some(process) = self.process() {
+            process.signal(Signal::STOP);
+        }
+    }
+
+    /// Lets a suspended server go on.
+    pub fn resume(&self) {
+        if let Some(process) = self.process() {
+            process.signal(Signal::CONT);
+        }
     }
 
     /// The broker's process, if it runs.
