@@ -14,6 +14,8 @@ pub(crate) struct Item {
     pub(crate) start: u32,
     pub(crate) len: u32,
     pub(crate) tries: Tries,
+    /// It is the head of a held key.
+    pub(crate) head: bool,
 }
 
 /// How often, and since when, an effect has failed.
@@ -90,7 +92,9 @@ impl Flight {
     pub fn of_effects<'e>(effects: impl IntoIterator<Item = (i64, Domain, &'e [u8])>) -> Self {
         let mut flight = Self::default();
         for (offset, domain, bytes) in effects {
-            flight.push(Pending::detached(offset), 0, domain, bytes, Tries::default());
+            let (start, len) = (0, 0);
+            let (pending, tries) = (Pending::detached(offset), Tries::default());
+            flight.push(Item { pending, key_hash: 0, domain, start, len, tries, head: false }, bytes);
         }
         flight
     }
@@ -101,17 +105,12 @@ impl Flight {
         &self.verdicts
     }
 
-    pub(crate) fn push(
-        &mut self,
-        pending: Pending,
-        key_hash: u64,
-        domain: Domain,
-        bytes: &[u8],
-        tries: Tries,
-    ) {
-        let start = self.bytes.len() as u32;
+    /// Adds an effect, copying its bytes.
+    pub(crate) fn push(&mut self, mut item: Item, bytes: &[u8]) {
+        item.start = self.bytes.len() as u32;
+        item.len = bytes.len() as u32;
         self.bytes.extend_from_slice(bytes);
-        self.items.push(Item { pending, key_hash, domain, start, len: bytes.len() as u32, tries });
+        self.items.push(item);
         self.verdicts.push(None);
     }
 }

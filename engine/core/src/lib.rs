@@ -1,13 +1,29 @@
 //! Thalweg's core: every decision of a worker, as state machines that do no I/O.
 #![forbid(unsafe_code)]
 
+mod admission;
 pub mod batch;
+pub mod breaker;
+pub mod commit_metadata;
+pub mod dead_letter;
+pub mod dedupe;
 pub mod failure;
 pub mod flight;
 pub mod headers;
+mod lane;
+pub mod operator;
+mod originals;
 pub mod outcome;
+pub mod pacing;
 pub mod position;
 pub mod record;
+pub mod retry;
+pub mod sabotage;
 pub mod sink;
+mod sink_lanes;
+mod table;
 pub mod time;
 pub mod tracker;
+pub mod worker;
+
+pub use sink_lanes::{SinkSettings, SinkStatus};

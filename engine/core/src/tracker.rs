@@ -117,13 +117,12 @@ impl OffsetTracker {
         Pending { position, sequence }
     }
 
-    /// Passes over an offset that was finished under an earlier epoch, or that is no record.
+    /// Notes an offset that was finished under an earlier epoch: nothing is to be done for it.
     pub fn skip(&mut self, offset: i64) {
         assert!(offset >= self.read_end, "offset {offset} was read already (read up to {})", self.read_end);
+        self.slots.push_back(Slot { offset, reserved_bytes: 0, parts: 0, outcome: Outcome::Filtered });
         self.read_end = offset + 1;
-        if self.slots.is_empty() {
-            self.committed_end = self.read_end;
-        }
+        self.advance();
     }
 
     /// Splits another part off an unfinished record: it ends when all its parts have ended.

@@ -1,0 +1,334 @@
+//! A lane: a FIFO of effects of one slice of keys at one sink, with at most one flight at a time.
+//!
+//! Where an effect can be, oldest first for any one key: in the flight; held with its key (the key's head failed,
+//! or a dead letter is not acknowledged, or an older effect of the same order domain is in the flight); ready
+//! (released from being held); in the queue. Effects only move towards the flight, and what is released goes to
+//! the front of `ready`: everything examined is older than everything not examined, so a key's order holds.
+
+mod held;
+mod queue;
+
+use std::collections::VecDeque;
+
+use crate::failure::Reason;
+use crate::flight::{Flight, Item, Tries};
+use crate::position::{PartitionId, Position};
+use crate::sink::Domain;
+use crate::table::TableSet;
+use crate::tracker::Pending;
+use held::{HeldKeys, OwnedItem};
+use queue::EffectQueue;
+
+/// What became of an effect, for the worker.
+#[derive(Debug)]
+pub(crate) enum LaneEvent {
+    /// It has ended.
+    Closed { pending: Pending, superseded: bool },
+    /// It was refused: its record must be dead-lettered, and its key waits for that.
+    Refused { pending: Pending, key_hash: u64, reason: Reason, tries: Tries },
+    /// It will wait: its record's original must not pin its batch.
+    Waits(Position),
+    /// A key of that partition holds more (or no longer more) than its share.
+    Congested { partition: PartitionId, on: bool },
+}
+
+/// How much a flight may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FlightLimits {
+    pub(crate) items: usize,
+    pub(crate) bytes: usize,
+    pub(crate) one_per_domain: bool,
+}
+
+/// A held key that reaches this many effects stops the reading of its partition, so that one hot and parked key
+/// can't eat the memory budget of all others.
+const HELD_PER_KEY_MAX: usize = 1_000;
+
+/// While a flight is put together, at most this many effects per effect taken move behind held keys.
+const SCAN_PER_ITEM: usize = 8;
+
+#[derive(Debug, Default)]
+pub(crate) struct Lane {
+    queue: EffectQueue,
+    ready: VecDeque<OwnedItem>,
+    held: HeldKeys,
+    /// Keys to look at when the flight ends: held only because of it, or decided by it.
+    touched: Vec<u64>,
+    flight: Option<Flight>,
+    spare: Flight,
+    domains: TableSet<u64>,
+    /// Uptime before which no flight leaves: the last one failed as a whole.
+    not_before_ms: u64,
+    /// Whole flights that failed in a row.
+    failures: u32,
+    /// Bisecting a refused request: effects still under suspicion, and how many go out at a time.
+    suspects: usize,
+    bisect_items: usize,
+}
+
+impl Lane {
+    pub(crate) fn enqueue(&mut self, pending: Pending, key_hash: u64, domain: Domain, bytes: &[u8]) {
+        self.queue.push(pending, key_hash, domain, bytes);
+    }
+
+    /// Effects waiting or in the air.
+    pub(crate) fn len(&self) -> usize {
+        let held: usize = self.held.iter().map(|(_, held)| held.items.len()).sum();
+        self.queue.len() + self.ready.len() + held + self.flight.as_ref().map_or(0, Flight::len)
+    }
+
+    pub(crate) fn parked_keys(&self) -> usize {
+        self.held.parked()
+    }
+
+    pub(crate) fn is_flying(&self) -> bool {
+        self.flight.is_some()
+    }
+
+    pub(crate) fn has_work(&self) -> bool {
+        !self.ready.is_empty() || !self.queue.is_empty()
+    }
+
+    pub(crate) fn not_before_ms(&self) -> u64 {
+        self.not_before_ms
+    }
+
+    /// When something here becomes due by itself; without regard to the lane's own wait if `probing`.
+    pub(crate) fn wake_at_ms(&self, probing: bool) -> Option<u64> {
+        if self.is_flying() {
+            return None;
+        }
+        let whole = self.has_work().then_some(if probing { 0 } else { self.not_before_ms });
+        whole.into_iter().chain(self.held.next_due_ms()).min()
+    }
+
+    /// The whole lane may go at once: the sink is back.
+    pub(crate) fn go_now(&mut self) {
+        (self.not_before_ms, self.failures) = (0, 0);
+    }
+
+    /// The whole lane waits: its flight failed as one. Answers how often that happened in a row.
+    pub(crate) fn wait_until(&mut self, wait: impl FnOnce(u32) -> u64) {
+        self.failures = self.failures.saturating_add(1);
+        self.not_before_ms = wait(self.failures);
+    }
+
+    /// Moves the heads of parked keys that are due to where the next flight finds them.
+    pub(crate) fn release_due(&mut self, uptime_ms: u64) {
+        let mut due = Vec::new();
+        self.held.take_due(uptime_ms, &mut due);
+        for head in due.into_iter().rev() {
+            self.ready.push_front(head);
+        }
+    }
+
+    /// Loses the heads of parked keys that are due.
+    pub(crate) fn forget_due(&mut self, uptime_ms: u64) {
+        let mut due = Vec::new();
+        self.held.take_due(uptime_ms, &mut due);
+        for head in due {
+            self.head_ended(head.key_hash);
+            head.pending.abandon();
+        }
+    }
+
+    /// Puts the next flight together. Answers whether there is one.
+    pub(crate) fn load(&mut self, limits: FlightLimits, events: &mut Vec<LaneEvent>) -> bool {
+        assert!(self.flight.is_none(), "at most one flight at a time");
+        let mut limits = limits;
+        if self.suspects > 0 {
+            limits.items = limits.items.min(self.bisect_items);
+        }
+        let mut flight = std::mem::take(&mut self.spare);
+        let mut scans = limits.items.saturating_mul(SCAN_PER_ITEM);
+        while flight.len() < limits.items && scans > 0 {
+            let Some(len) = self.next_bytes() else { break };
+            if !flight.is_empty() && flight.bytes.len() + len > limits.bytes {
+                break;
+            }
+            scans -= 1;
+            if let Some(item) = self.ready.pop_front() {
+                let (key_hash, domain, head) = (item.key_hash, item.domain, item.head);
+                if self.may_board(key_hash, domain, head, limits) {
+                    let OwnedItem { pending, effect, tries, .. } = item;
+                    flight.push(Item { pending, key_hash, domain, start: 0, len: 0, tries, head }, &effect);
+                } else {
+                    self.hold(item, events);
+                }
+                continue;
+            }
+            self.board_from_queue(&mut flight, limits, events);
+        }
+        self.queue.tidy();
+        self.domains.clear();
+        if flight.is_empty() {
+            self.spare = flight;
+            self.settle_touched(events);
+            return false;
+        }
+        self.flight = Some(flight);
+        true
+    }
+
+    fn next_bytes(&self) -> Option<usize> {
+        self.ready.front().map(|item| item.effect.len()).or_else(|| self.queue.front_bytes())
+    }
+
+    fn board_from_queue(&mut self, flight: &mut Flight, limits: FlightLimits, events: &mut Vec<LaneEvent>) {
+        let Some((item, bytes)) = self.queue.pop() else { return };
+        let held = !self.held.is_empty() && self.held.contains(item.key_hash);
+        let taken = limits.one_per_domain && !held && !self.domains.insert(item.domain.0);
+        if held || taken {
+            let item = OwnedItem::new(item, bytes);
+            self.hold(item, events);
+        } else {
+            flight.push(item, bytes);
+        }
+    }
+
+    fn may_board(&mut self, key_hash: u64, domain: Domain, head: bool, limits: FlightLimits) -> bool {
+        let held = !head && !self.held.is_empty() && self.held.contains(key_hash);
+        !held && (!limits.one_per_domain || self.domains.insert(domain.0))
+    }
+
+    /// Holds an effect behind its key.
+    fn hold(&mut self, item: OwnedItem, events: &mut Vec<LaneEvent>) {
+        let position = item.pending.position();
+        events.push(LaneEvent::Waits(position));
+        if !self.held.contains(item.key_hash) {
+            self.touched.push(item.key_hash);
+        }
+        let held = self.held.hold(item.key_hash);
+        held.items.push_back(item);
+        if held.items.len() >= HELD_PER_KEY_MAX && held.congests.is_none() {
+            held.congests = Some(position.partition);
+            events.push(LaneEvent::Congested { partition: position.partition, on: true });
+        }
+    }
+
+    /// The flight, for the sink.
+    pub(crate) fn flight_mut(&mut self) -> Option<&mut Flight> {
+        self.flight.as_mut()
+    }
+
+    /// The flight has ended: its effects, oldest first, with the verdicts it has.
+    pub(crate) fn land(&mut self) -> Option<Flight> {
+        self.flight.take()
+    }
+
+    /// Gives the flight's buffers back, and lets the keys go that waited only for it.
+    pub(crate) fn landed(&mut self, mut flight: Flight, events: &mut Vec<LaneEvent>) {
+        assert!(flight.items.is_empty(), "every effect of a flight goes somewhere");
+        flight.bytes.clear();
+        flight.verdicts.clear();
+        self.spare = flight;
+        self.settle_touched(events);
+    }
+
+    fn settle_touched(&mut self, events: &mut Vec<LaneEvent>) {
+        for key_hash in std::mem::take(&mut self.touched) {
+            self.release(key_hash, events);
+        }
+    }
+
+    fn release(&mut self, key_hash: u64, events: &mut Vec<LaneEvent>) {
+        let Some(held) = self.held.release(key_hash) else { return };
+        if let Some(partition) = held.congests {
+            events.push(LaneEvent::Congested { partition, on: false });
+        }
+        for item in held.items.into_iter().rev() {
+            self.ready.push_front(item);
+        }
+    }
+
+    /// The effect goes back to where it came from, as it was: its flight failed as a whole. Call youngest first.
+    pub(crate) fn put_back(&mut self, item: Item, bytes: &[u8], events: &mut Vec<LaneEvent>) {
+        events.push(LaneEvent::Waits(item.pending.position()));
+        let item = OwnedItem::new(item, bytes);
+        // Behind a held key stand effects younger than this one; a head is never behind its own key.
+        match self.held.get_mut(item.key_hash).filter(|_| !item.head) {
+            Some(held) => held.items.push_front(item),
+            None => self.ready.push_front(item),
+        }
+    }
+
+    /// The effect's key is parked. Call youngest first.
+    pub(crate) fn park(&mut self, item: Item, bytes: &[u8], due_ms: u64, events: &mut Vec<LaneEvent>) {
+        events.push(LaneEvent::Waits(item.pending.position()));
+        self.held.park(OwnedItem::new(item, bytes), due_ms);
+    }
+
+    /// The head of a held key has ended well.
+    pub(crate) fn head_ended(&mut self, key_hash: u64) {
+        if let Some(held) = self.held.get_mut(key_hash) {
+            held.head_is_out = false;
+        }
+        self.touched.push(key_hash);
+    }
+
+    /// An effect was refused: its key waits until [`Lane::dead_letter_ended`].
+    pub(crate) fn await_dead_letter(&mut self, key_hash: u64) {
+        let held = self.held.hold(key_hash);
+        held.dead_letters += 1;
+        held.head_is_out = false;
+    }
+
+    /// A dead letter of the key is acknowledged.
+    pub(crate) fn dead_letter_ended(&mut self, key_hash: u64, events: &mut Vec<LaneEvent>) {
+        self.held.dead_letter_ended(key_hash);
+        if self.is_flying() {
+            self.touched.push(key_hash);
+        } else {
+            self.release(key_hash, events);
+        }
+    }
+
+    /// A request of `items` effects was refused for its content: try half of them at a time from now on.
+    pub(crate) fn suspect(&mut self, items: usize) {
+        self.suspects = self.suspects.max(items);
+        self.bisect_items = items.div_ceil(2).max(1);
+    }
+
+    /// That many suspects were judged; once all are, flights have their full size again.
+    pub(crate) fn cleared(&mut self, items: usize) {
+        self.suspects = self.suspects.saturating_sub(items);
+    }
+
+    /// Gives up every waiting effect that `ended` names; those in the air are given up when they land.
+    pub(crate) fn purge(&mut self, ended: impl Fn(&Pending) -> bool, events: &mut Vec<LaneEvent>) {
+        self.queue.purge(&ended);
+        for item in std::mem::take(&mut self.ready) {
+            if ended(&item.pending) {
+                if item.head {
+                    self.head_ended(item.key_hash);
+                }
+                item.pending.abandon();
+            } else {
+                self.ready.push_back(item);
+            }
+        }
+        let purged = self.held.purge(&ended);
+        self.touched.extend(purged);
+        if !self.is_flying() {
+            self.settle_touched(events);
+        }
+    }
+
+    /// Positions of the effects that wait or fly, with what holds them; for a drain that can't finish.
+    pub(crate) fn stuck(&self) -> impl Iterator<Item = (Position, &'static str)> + '_ {
+        let flying = self.flight.iter().flat_map(|flight| &flight.items);
+        let held = self.held.iter().flat_map(|(_, held)| {
+            let why = if held.dead_letters > 0 { "waits for a dead letter" } else { "waits for its retry" };
+            held.items.iter().map(move |item| (item.pending.position(), why))
+        });
+        (flying.map(|item| (item.pending.position(), "waits for an answer")))
+            .chain(held)
+            .chain(self.ready.iter().map(|item| (item.pending.position(), "waits to be sent")))
+            .chain(self.queue.iter().map(|item| (item.pending.position(), "waits to be sent")))
+    }
+
+    /// Whether an effect that `wanted` names is in the air.
+    pub(crate) fn flies(&self, wanted: impl Fn(&Pending) -> bool) -> bool {
+        self.flight.iter().flat_map(|flight| &flight.items).any(|item| wanted(&item.pending))
+    }
+}

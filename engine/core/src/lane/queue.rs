@@ -1,0 +1,75 @@
+//! The FIFO of a lane: effects that have not been looked at yet, their bytes in one buffer.
+
+use crate::flight::{Item, Tries};
+use crate::sink::Domain;
+use crate::tracker::Pending;
+
+/// Effects in the order in which operators asked for them. Pushing and popping allocate nothing once warm.
+#[derive(Debug, Default)]
+pub(super) struct EffectQueue {
+    items: std::collections::VecDeque<Item>,
+    bytes: Vec<u8>,
+}
+
+/// Once this much of the buffer's front is dead and that is most of it, the live rest moves to the front.
+const COMPACT_BYTES: usize = 64 * 1024;
+
+impl EffectQueue {
+    pub(super) fn push(&mut self, pending: Pending, key_hash: u64, domain: Domain, bytes: &[u8]) {
+        let start = u32::try_from(self.bytes.len()).expect("the memory budget is below 4 GiB");
+        self.bytes.extend_from_slice(bytes);
+        let (len, tries) = (bytes.len() as u32, Tries::default());
+        self.items.push_back(Item { pending, key_hash, domain, start, len, tries, head: false });
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// The next effect's size in bytes.
+    pub(super) fn front_bytes(&self) -> Option<usize> {
+        self.items.front().map(|item| item.len as usize)
+    }
+
+    /// Takes the next effect; its bytes stay valid until the next push or [`EffectQueue::tidy`].
+    pub(super) fn pop(&mut self) -> Option<(Item, &[u8])> {
+        let item = self.items.pop_front()?;
+        let bytes = &self.bytes[item.start as usize..item.start as usize + item.len as usize];
+        Some((item, bytes))
+    }
+
+    /// Gives back the space of what was popped, when that is worth the move.
+    pub(super) fn tidy(&mut self) {
+        let Some(front) = self.items.front() else {
+            self.bytes.clear();
+            return;
+        };
+        let dead = front.start as usize;
+        if dead >= COMPACT_BYTES && dead * 2 >= self.bytes.len() {
+            self.bytes.drain(..dead);
+            for item in &mut self.items {
+                item.start -= dead as u32;
+            }
+        }
+    }
+
+    /// Takes out every effect that `ended` names, and gives its duty up.
+    pub(super) fn purge(&mut self, ended: impl Fn(&Pending) -> bool) {
+        for item in std::mem::take(&mut self.items) {
+            if ended(&item.pending) {
+                item.pending.abandon();
+            } else {
+                self.items.push_back(item);
+            }
+        }
+        self.tidy();
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Item> {
+        self.items.iter()
+    }
+}

@@ -1,0 +1,90 @@
+//! Breaking the engine on purpose, so that the simulator can show that its checks would notice.
+//!
+//! A worker is generic over [`Conduct`]. Pipelines run [`Sound`], whose answer is a constant and compiles to
+//! nothing; only the simulator supplies another, so no setting of a pipeline binary can reach a bug from here.
+
+/// A plausible bug, at the place in the code where it would be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Bug {
+    /// Commits what was read instead of what is finished.
+    CommitBeforeAck,
+    /// Releases a revoked partition without committing what finished meanwhile, and commits too far.
+    CommitReadOnRevoke,
+    /// A parked key's later effects go out before its head has succeeded.
+    RetryOutOfOrder,
+    /// An item refused for load inside a good answer counts as done.
+    Ignore429Items,
+    /// An unknown outcome counts as done.
+    UnknownIsDone,
+    /// A parked key whose retry is due is forgotten.
+    ForgetParkedKeys,
+    /// A reply for an ended epoch is applied to the partition's new epoch's commit position.
+    TrustEndedEpoch,
+    /// A record that can't be processed is closed without waiting for its dead letter.
+    DeadLetterNotAwaited,
+    /// A key goes on before its dead letter is acknowledged.
+    KeyGoesOnBeforeDeadLetter,
+    /// A refusal for load becomes a dead letter.
+    DeadLetterOverloaded,
+    /// While the sink is down, records are dead-lettered after some attempts.
+    DeadLetterWhenDown,
+    /// Two effects of one document in one flight.
+    TwoOfADomain,
+    /// Does not read back the dedupe window after an assignment.
+    NoDedupeRewind,
+    /// Dedupe does not see the records that were finished before the restart.
+    DedupeSkipsFinished,
+    /// Goes on after a suspension without asking whether the partitions are still its own.
+    NoFenceAfterSuspension,
+    /// The finished stretches above the commit position are taken one offset too far.
+    MetadataOffByOne,
+    /// A refused request is dead-lettered whole instead of looking for the culprit.
+    NoBisect,
+    /// Ignores the memory budget at intake.
+    IgnoreBudget,
+    /// The breaker never opens.
+    BreakerNeverOpens,
+}
+
+impl Bug {
+    /// Every bug.
+    pub const ALL: [Self; 19] = [
+        Self::CommitBeforeAck,
+        Self::CommitReadOnRevoke,
+        Self::RetryOutOfOrder,
+        Self::Ignore429Items,
+        Self::UnknownIsDone,
+        Self::ForgetParkedKeys,
+        Self::TrustEndedEpoch,
+        Self::DeadLetterNotAwaited,
+        Self::KeyGoesOnBeforeDeadLetter,
+        Self::DeadLetterOverloaded,
+        Self::DeadLetterWhenDown,
+        Self::TwoOfADomain,
+        Self::NoDedupeRewind,
+        Self::DedupeSkipsFinished,
+        Self::NoFenceAfterSuspension,
+        Self::MetadataOffByOne,
+        Self::NoBisect,
+        Self::IgnoreBudget,
+        Self::BreakerNeverOpens,
+    ];
+}
+
+/// How a worker behaves.
+pub trait Conduct: Clone {
+    /// Whether it has that bug.
+    fn has(&self, bug: Bug) -> bool;
+}
+
+/// The behaviour of every pipeline: no bug on purpose.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sound;
+
+impl Conduct for Sound {
+    #[inline(always)]
+    fn has(&self, _bug: Bug) -> bool {
+        false
+    }
+}

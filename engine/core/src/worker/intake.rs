@@ -1,0 +1,207 @@
+//! Batches in: dedupe, admission, operators.
+
+use crate::admission::NextHeld;
+use crate::batch::Batch;
+use crate::operator::{Operator, Output, Step};
+use crate::outcome::Outcome;
+use crate::position::{PartitionId, Position};
+use crate::record::Record;
+use crate::sabotage::{Bug, Conduct};
+use crate::time::Now;
+use crate::tracker::Pending;
+use crate::worker::Worker;
+use crate::worker::effects::{Rejection, WaitsFor};
+use crate::worker::partition::PartitionState;
+
+/// What a record costs beside its bytes while it is open: its slot, its place in batch, lane and flight.
+const RECORD_OVERHEAD_BYTES: u64 = 192;
+
+/// What the driver may read of a partition right now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadLimits {
+    /// Records at most.
+    pub records: usize,
+    /// Bytes of keys, values and headers at most (one record may pass it).
+    pub bytes: usize,
+}
+
+/// A batch of more would spend longer in the operators than a reply should wait.
+const BATCH_RECORDS_MAX: usize = 1_000;
+
+/// A batch of more would pin too much for its last open record.
+const BATCH_BYTES_MAX: u64 = 4 << 20;
+
+impl<O: Operator, X: Conduct> Worker<O, X> {
+    /// Whether, and how much of, the partition may be read: `None` leaves it unread (backpressure).
+    #[must_use]
+    pub fn read_limits(&self, partition: PartitionId) -> Option<ReadLimits> {
+        let state = self.partitions.get(partition.index())?.as_ref()?;
+        if state.congestion > 0 || state.revoked || self.stopping.is_some() || self.commits.is_fencing() {
+            return None;
+        }
+        if self.conduct.has(Bug::IgnoreBudget) {
+            return Some(ReadLimits { records: BATCH_RECORDS_MAX, bytes: BATCH_BYTES_MAX as usize });
+        }
+        let open = self.accounts.open() as usize;
+        let records = self.settings.open_records_max.saturating_sub(open).min(BATCH_RECORDS_MAX);
+        let free = self.settings.budget_bytes.saturating_sub(self.reserved_bytes) / self.copies();
+        let bytes = free.min(BATCH_BYTES_MAX);
+        (records > 0 && bytes > 0).then_some(ReadLimits { records, bytes: bytes as usize })
+    }
+
+    /// How often a record's bytes may be held at the same time: its original, each sink's effect, its dead letter.
+    fn copies(&self) -> u64 {
+        self.sinks.len() as u64 + 2
+    }
+
+    /// Records that were read.
+    pub fn batch(&mut self, batch: Batch, now: Now) {
+        self.turn(now);
+        let partition = batch.partition();
+        let current = self.partitions.get(partition.index()).and_then(Option::as_ref);
+        if current.is_none_or(|state| state.epoch != batch.epoch() || state.revoked) {
+            self.spent.push(batch);
+            return;
+        }
+        let mut open = 0;
+        for index in 0..batch.len() {
+            let record = batch.record(index);
+            open += usize::from(self.admit(&record));
+        }
+        if let Some(state) = self.partitions.get_mut(partition.index()).and_then(Option::as_mut) {
+            self.spent.extend(state.originals.keep(batch, open));
+        }
+        self.settle(now);
+    }
+
+    /// One record, in log order. Answers whether its outcome is open and its bytes are needed in the batch.
+    fn admit(&mut self, record: &Record<'_>) -> bool {
+        let copies = self.copies();
+        let skip_dedupe = self.conduct.has(Bug::DedupeSkipsFinished);
+        let Position { partition, offset, .. } = record.position;
+        let Some(state) = self.partitions.get_mut(partition.index()).and_then(Option::as_mut) else {
+            return false;
+        };
+        let finished = offset >= state.tracker.read_end() && state.was_finished(offset);
+        let duplicate = if finished && skip_dedupe {
+            false
+        } else {
+            sees(state, self.settings.dedupe.as_ref().map(|dedupe| dedupe.header.as_str()), record)
+                .unwrap_or_else(|| {
+                    self.accounts.without_event_id += 1;
+                    false
+                })
+        };
+        if offset < state.tracker.read_end() {
+            self.accounts.rewound += 1;
+            return false;
+        }
+        if finished {
+            state.tracker.skip(offset);
+            self.accounts.finished_before += 1;
+            return false;
+        }
+        let reserve = (record.size_bytes() as u64 + RECORD_OVERHEAD_BYTES) * copies;
+        let reserve = u32::try_from(reserve).unwrap_or(u32::MAX);
+        let pending = state.tracker.open(offset, reserve);
+        self.reserved_bytes += u64::from(reserve);
+        self.accounts.read += 1;
+        if duplicate {
+            self.close(pending, Outcome::Duplicate);
+            return false;
+        }
+        let key_hash = record.key_hash();
+        if self.admission.holds(key_hash) {
+            state.originals.keep_copy(record);
+            if let Some(congested) = self.admission.queue(key_hash, pending) {
+                self.congest(congested, true);
+            }
+            return false;
+        }
+        self.run(pending, key_hash, record)
+    }
+
+    /// Runs the operators on a record. Answers whether its outcome is open.
+    fn run(&mut self, pending: Pending, key_hash: u64, record: &Record<'_>) -> bool {
+        self.collected.clear();
+        match self.operator.process(record, &mut Output::new(&mut self.collected)) {
+            Step::Forward | Step::Done => self.hand_to_lanes(pending, key_hash),
+            Step::Filtered(_) => {
+                self.close(pending, Outcome::Filtered);
+                false
+            }
+            Step::Rejected(reason) => {
+                let rejection =
+                    Rejection { key_hash, reason, tries: Default::default(), waits: WaitsFor::Admission };
+                // A null key has no order: nothing waits for its dead letter.
+                if record.key.is_some() && !self.conduct.has(Bug::KeyGoesOnBeforeDeadLetter) {
+                    self.admission.hold(key_hash);
+                }
+                self.dead_letter(pending, record, rejection);
+                true
+            }
+        }
+    }
+
+    fn hand_to_lanes(&mut self, pending: Pending, key_hash: u64) -> bool {
+        let count = self.collected.effects.len();
+        if count == 0 {
+            self.close(pending, Outcome::Filtered);
+            return false;
+        }
+        let position = pending.position();
+        let mut parts = Some(pending);
+        for (index, effect) in self.collected.effects.iter().enumerate() {
+            let last = index + 1 == count;
+            let state = self.partitions.get_mut(position.partition.index()).and_then(Option::as_mut);
+            let part = match (&parts, state) {
+                (Some(whole), Some(state)) if !last => state.tracker.split(whole),
+                _ => parts.take().expect("the last effect takes the record's own part"),
+            };
+            let bytes = &self.collected.bytes[effect.bytes.clone()];
+            self.sinks[usize::from(effect.sink)].enqueue(part, key_hash, effect.domain, bytes);
+        }
+        true
+    }
+
+    /// A dead letter that a key waited for at admission is acknowledged: its queued records run, up to the next
+    /// that is rejected.
+    pub(super) fn admit_held(&mut self, key_hash: u64) {
+        self.admission.dead_letter_ended(key_hash);
+        loop {
+            match self.admission.next(key_hash) {
+                NextHeld::Record(pending) => self.run_held(pending, key_hash),
+                NextHeld::Free(congested) => {
+                    if let Some(partition) = congested {
+                        self.congest(partition, false);
+                    }
+                    return;
+                }
+                NextHeld::None => return,
+            }
+        }
+    }
+
+    fn run_held(&mut self, pending: Pending, key_hash: u64) {
+        let position = pending.position();
+        let original = self.partition(position).and_then(|state| state.originals.take_copy(position.offset));
+        let original = original.expect("a held record's original is kept");
+        let open = self.run(pending, key_hash, &original.as_record());
+        if open && let Some(state) = self.partition(position) {
+            state.originals.put_copy(position.offset, original);
+        }
+    }
+
+    pub(super) fn congest(&mut self, partition: PartitionId, on: bool) {
+        if let Some(state) = self.partitions.get_mut(partition.index()).and_then(Option::as_mut) {
+            state.congestion = if on { state.congestion + 1 } else { state.congestion.saturating_sub(1) };
+        }
+    }
+}
+
+/// Shows the record to dedupe: whether it is a duplicate; `None` when it has no event id.
+fn sees(state: &mut PartitionState, header: Option<&str>, record: &Record<'_>) -> Option<bool> {
+    let (Some(dedupe), Some(header)) = (state.dedupe.as_mut(), header) else { return Some(false) };
+    let event_id = record.headers.get(header)?;
+    Some(dedupe.sees(event_id, record.position.offset))
+}
