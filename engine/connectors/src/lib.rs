@@ -1,3 +1,4 @@
 //! One folder per outside system.
 
+pub mod elasticsearch;
 pub mod kafka;

@@ -1,0 +1,26 @@
+//! Elasticsearch: documents written with versions from the log, so that the index ends as a sequential reader of the
+//! topic would leave it, whatever was replayed on the way (design D9).
+//!
+//! The pure half, always compiled: [`Document`] is what operators ask for, [`DocumentSink`] turns flights of them into
+//! requests and judges the answers item by item, [`setup`] says what the index must look like, [`purge`] what may go.
+
+mod answer;
+mod bases;
+mod bulk;
+mod document;
+mod json;
+mod judge;
+mod lane;
+mod merge;
+mod operation;
+pub mod purge;
+mod rules;
+pub mod setup;
+mod sink;
+mod version;
+
+pub use document::{Document, DocumentId, Field, ID_BYTES_MAX};
+pub use operation::{Method, Operation, Target};
+pub use rules::{Kept, Rules};
+pub use sink::{DocumentOptions, DocumentSink};
+pub use version::Generation;
