@@ -472,3 +472,6 @@ fn is_of(pending: &Pending, partition: PartitionId, epoch: Epoch) -> bool {
     let position = pending.position();
     position.partition == partition && position.epoch == epoch
 }
+
+#[cfg(test)]
+mod tests;

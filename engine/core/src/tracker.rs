@@ -109,6 +109,9 @@ impl OffsetTracker {
     /// When `offset` is not above every offset opened before.
     pub fn open(&mut self, offset: i64, reserved_bytes: u32) -> Pending {
         assert!(offset >= self.read_end, "offset {offset} was read already (read up to {})", self.read_end);
+        if self.slots.is_empty() {
+            self.committed_end = offset;
+        }
         let sequence = self.first_sequence + self.slots.len() as u64;
         self.slots.push_back(Slot { offset, reserved_bytes, parts: 1, outcome: Outcome::Filtered });
         self.read_end = offset + 1;
@@ -222,3 +225,6 @@ impl OffsetTracker {
         self.slots.iter().filter(|slot| slot.parts > 0).map(|slot| slot.offset)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,188 @@
+//! Lanes against the promise: whatever the sink answers, the effects of one key take hold in log order, each once,
+//! and everything ends once the sink is well.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::sabotage::Sound;
+use crate::tracker::OffsetTracker;
+
+const PARTITION: PartitionId = PartitionId(0);
+const EPOCH: Epoch = Epoch(0);
+
+/// A sink whose answers the test dictates: the reply's body holds one byte an effect.
+struct Dictated;
+
+impl SinkMachine for Dictated {
+    fn begin(&mut self, _lane: LaneId, flight: &mut Flight) -> Next {
+        let body = (0..flight.len()).flat_map(|index| flight.position(index).offset.to_le_bytes()).collect();
+        Next::Send(Request { operation: 0, body })
+    }
+
+    fn resume(&mut self, _lane: LaneId, flight: &mut Flight, reply: Reply) -> Next {
+        let reason = || Reason::new("dictated", "by the test");
+        let Reply::Answer { status, body } = reply else { return Next::Failed(RequestFailure::Unknown(reason())) };
+        match status {
+            429 => return Next::Failed(RequestFailure::Overloaded),
+            413 => return Next::Failed(RequestFailure::Refused(reason())),
+            503 => return Next::Failed(RequestFailure::SinkDown(reason())),
+            _ => {}
+        }
+        for (index, code) in body.into_iter().enumerate() {
+            let verdict = match code {
+                0 => Verdict::Done,
+                1 => Verdict::Overloaded,
+                2 => Verdict::SinkDown(reason()),
+                3 => Verdict::Unclear(reason()),
+                _ => Verdict::Refused(reason()),
+            };
+            flight.settle(index, verdict);
+        }
+        Next::Settled
+    }
+}
+
+/// What the sink answers to the next request.
+#[derive(Debug, Clone)]
+enum Answer {
+    Items(Vec<u8>),
+    Whole(u16),
+}
+
+fn answers() -> impl Strategy<Value = Vec<Answer>> {
+    let item = prop_oneof![8 => Just(0u8), 1 => Just(1), 1 => Just(2), 1 => Just(3), 1 => Just(4)];
+    let one = prop_oneof![
+        5 => prop::collection::vec(item, 20).prop_map(Answer::Items),
+        1 => Just(Answer::Whole(429)),
+        1 => Just(Answer::Whole(413)),
+        1 => Just(Answer::Whole(503)),
+    ];
+    prop::collection::vec(one, 0..60)
+}
+
+struct Bench {
+    lanes: SinkLanes<Sound, Dictated>,
+    tracker: OffsetTracker,
+    rng: fastrand::Rng,
+    now: Now,
+    keys: BTreeMap<i64, u64>,
+    /// Offsets by key in the order in which they took hold (or were dead-lettered).
+    ended: BTreeMap<u64, Vec<i64>>,
+    out: Vec<Departure>,
+    letters: Vec<(Pending, u64)>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let pacing = PacingSettings { flights_max: 2, items_max: 5, bytes_max: 64 };
+        let settings = SinkSettings { lanes: 2, pacing, attempts_max: None, ..SinkSettings::default() };
+        let mut lanes = SinkLanes::new(Box::new(Dictated), settings, false, Sound);
+        lanes.epoch_began(PARTITION, EPOCH);
+        let now = Now { uptime_ms: 0, unix_ms: 0 };
+        let rng = fastrand::Rng::with_seed(1);
+        let tracker = OffsetTracker::new(PARTITION, EPOCH, 0);
+        let (keys, ended) = Default::default();
+        Self { lanes, tracker, rng, now, keys, ended, out: Vec::new(), letters: Vec::new() }
+    }
+
+    fn enqueue(&mut self, offset: i64, key: u64, document: u64) {
+        let key_hash = key << 32;
+        self.keys.insert(offset, key_hash);
+        let pending = self.tracker.open(offset, 0);
+        self.lanes.enqueue(pending, key_hash, Domain(key * 10 + document), &offset.to_le_bytes());
+    }
+
+    fn pump(&mut self) {
+        let mut events = Vec::new();
+        self.lanes.pump(self.now, &mut self.rng, &mut self.out, &mut events);
+        self.digest(events);
+    }
+
+    fn answer(&mut self, departure: Departure, answer: &Answer) {
+        let offsets = departure.request.body.len() / 8;
+        let reply = match answer {
+            Answer::Items(codes) => Reply::Answer { status: 200, body: codes[..offsets].to_vec() },
+            Answer::Whole(status) => Reply::Answer { status: *status, body: Vec::new() },
+        };
+        let (mut events, lane) = (Vec::new(), departure.lane);
+        self.lanes.replied(lane, reply, self.now, &mut self.rng, &mut self.out, &mut events);
+        self.digest(events);
+    }
+
+    fn digest(&mut self, events: Vec<LaneEvent>) {
+        // Within one landing the youngest are told first.
+        let mut batch: Vec<(i64, Option<(Pending, u64)>, Option<Pending>)> = Vec::new();
+        for event in events {
+            match event {
+                LaneEvent::Closed { pending, .. } => batch.push((pending.position().offset, None, Some(pending))),
+                LaneEvent::Refused { pending, key_hash, .. } => {
+                    batch.push((pending.position().offset, Some((pending, key_hash)), None));
+                }
+                LaneEvent::Waits(_) | LaneEvent::Congested { .. } => {}
+            }
+        }
+        batch.sort_by_key(|(offset, ..)| *offset);
+        for (offset, refused, closed) in batch {
+            if let Some(pending) = closed {
+                self.ended.entry(self.keys[&offset]).or_default().push(offset);
+                let _ = self.tracker.close(pending, crate::outcome::Outcome::Delivered);
+            }
+            self.letters.extend(refused);
+        }
+    }
+
+    fn acknowledge_letter(&mut self) {
+        let Some((pending, key_hash)) = self.letters.pop() else { return };
+        let offset = pending.position().offset;
+        self.ended.entry(key_hash).or_default().push(offset);
+        let _ = self.tracker.close(pending, crate::outcome::Outcome::DeadLettered);
+        let (mut events, lane) = (Vec::new(), self.lanes.lane_of(key_hash));
+        self.lanes.dead_letter_ended(lane, key_hash, &mut events);
+        self.digest(events);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+    #[test]
+    fn a_document_s_effects_end_in_log_order_and_all_end(
+        effects in prop::collection::vec((0u64..3, 0u64..2), 1..60),
+        answers in answers(),
+    ) {
+        let mut bench = Bench::new();
+        let documents: Vec<u64> = effects.iter().map(|(key, document)| key * 10 + document).collect();
+        for (offset, (key, document)) in effects.iter().enumerate() {
+            bench.enqueue(offset as i64, *key, *document);
+        }
+        let mut answers = answers.into_iter();
+        let well = Answer::Items(vec![0; 20]);
+        for round in 0..10_000 {
+            bench.pump();
+            let Some(departure) = (!bench.out.is_empty()).then(|| bench.out.remove(0)) else {
+                if bench.letters.is_empty() && bench.lanes.status().effects == 0 {
+                    break;
+                }
+                bench.acknowledge_letter();
+                bench.now.uptime_ms += 50;
+                continue;
+            };
+            let answer = answers.next().unwrap_or_else(|| well.clone());
+            bench.answer(departure, &answer);
+            if round % 3 == 0 {
+                bench.acknowledge_letter();
+            }
+        }
+        prop_assert_eq!(bench.tracker.open_records(), 0, "everything ends once the sink is well");
+        let ended = bench.ended.values().flatten().copied();
+        let mut of_document: BTreeMap<u64, Vec<i64>> = BTreeMap::new();
+        for offset in ended {
+            of_document.entry(documents[offset as usize]).or_default().push(offset);
+        }
+        prop_assert_eq!(of_document.values().map(Vec::len).sum::<usize>(), effects.len(), "each ends once");
+        for (document, offsets) in of_document {
+            prop_assert!(offsets.is_sorted(), "document {} ended as {:?}", document, offsets);
+        }
+    }
+}
