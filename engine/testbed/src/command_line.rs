@@ -1,6 +1,9 @@
 //! What can be asked of `cargo testbed`.
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
+use thalweg_testbed::stand_in::{Keep, StandInOptions};
 
 use crate::shared::Server;
 
@@ -30,6 +33,32 @@ pub(crate) enum Action {
     },
     /// Prints the addresses of the servers that run.
     Status,
+    /// Runs a stand-in for Elasticsearch that answers at once and records what it was told, until interrupted.
+    StandIn(StandInSettings),
+}
+
+/// How the stand-in works.
+#[derive(Debug, clap::Args)]
+pub(crate) struct StandInSettings {
+    /// The port on 127.0.0.1; 0 for any (printed).
+    #[arg(long, default_value_t = 9201)]
+    pub(crate) port: u16,
+    /// What it keeps of documents.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) keep: Keep,
+    /// Gets a JSON line per item of every bulk request.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+    /// Records the documents' bodies too.
+    #[arg(long, requires = "record")]
+    pub(crate) record_bodies: bool,
+}
+
+impl From<StandInSettings> for StandInOptions {
+    fn from(settings: StandInSettings) -> Self {
+        let StandInSettings { port, keep, record, record_bodies } = settings;
+        Self { port, keep, record, record_bodies }
+    }
 }
 
 const TEACHING: &str = "\

@@ -29,6 +29,7 @@ const NEEDS: &[Need] = &[
         packages: &["openjdk-17-jdk-headless", "openjdk-21-jdk-headless", "default-jdk-headless"],
         is_there: || find_java_home().is_some(),
     },
+    Need { what: "openssl", packages: &["openssl"], is_there: || on_path("openssl") },
     Need { what: "Maven", packages: &["maven"], is_there: || on_path("mvn") },
 ];
 

@@ -11,6 +11,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use command_line::{Action, CommandLine};
 use thalweg_testbed::TestbedError;
+use thalweg_testbed::process::POLL_INTERVAL;
+use thalweg_testbed::stand_in::{StandIn, StandInOptions};
 
 fn main() -> ExitCode {
     let result = match CommandLine::parse().action {
@@ -18,6 +20,7 @@ fn main() -> ExitCode {
         Some(Action::Up { servers }) => up(&servers).map(|()| true),
         Some(Action::Down { wipe }) => shared::down(wipe).map(|()| true),
         Some(Action::Status) => status().map(|()| true),
+        Some(Action::StandIn(settings)) => stand_in(&settings.into()).map(|()| true),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
@@ -48,5 +51,20 @@ fn status() -> Result<(), TestbedError> {
         // A closed pipe is the reader's business.
         let _ = writeln!(out, "{name}={address}");
     }
+    Ok(())
+}
+
+fn stand_in(options: &StandInOptions) -> Result<(), TestbedError> {
+    let failed =
+        |source| TestbedError::File { path: options.record.clone().unwrap_or("stand-in".into()), source };
+    interrupt::catch().map_err(failed)?;
+    let server = StandIn::start(options).map_err(failed)?;
+    // A closed pipe is the reader's business.
+    let _ = writeln!(std::io::stdout(), "{}", server.url());
+    while !interrupt::interrupted() {
+        std::thread::sleep(POLL_INTERVAL);
+    }
+    server.flush().map_err(failed)?;
+    eprintln!("stand-in: {} items answered", server.items());
     Ok(())
 }

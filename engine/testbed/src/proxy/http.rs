@@ -188,7 +188,7 @@ impl Shared {
                 _ => {}
             }
         }
-        let parts = plain.and_then(|plain| split(&plain, path, rules.iter().map(AsRef::as_ref)));
+        let parts = plain.and_then(|plain| split(&plain, path, &rules.iter().map(AsRef::as_ref)));
         let answer = match parts {
             None => self.forward(head, body).await,
             Some(parts) => self.forward_part(head, parts).await,

@@ -20,7 +20,7 @@ pub(super) struct Split {
 pub(super) fn split<'a>(
     body: &Bytes,
     path: &str,
-    rules: impl Iterator<Item = &'a ActiveRule> + Clone,
+    rules: &(impl Iterator<Item = &'a ActiveRule> + Clone),
 ) -> Option<Split> {
     let mut forwarded = Vec::with_capacity(body.len());
     let mut refused = Vec::new();

@@ -159,10 +159,9 @@ impl Elasticsearch {
             let folder = self.folder.join(name);
             fs::create_dir_all(&folder).at(&folder)?;
         }
+        copy_missing(&program.join("config"), &config)?;
         let yml = config.join("elasticsearch.yml");
         fs::write(&yml, self.settings_file()).at(&yml)?;
-        let log4j = config.join("log4j2.properties");
-        fs::copy(program.join("config/log4j2.properties"), &log4j).at(&log4j)?;
         let original = program.join("config/jvm.options");
         let options = fs::read_to_string(&original).at(&original)?;
         // Those that write files do it beside the program, which belongs to another user.
@@ -280,6 +279,18 @@ fn make_executable(folder: &Path) -> Result<(), TestbedError> {
     for entry in fs::read_dir(folder).at(folder)? {
         let path = entry.at(folder)?.path();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).at(&path)?;
+    }
+    Ok(())
+}
+
+/// Copies the files that are not there yet.
+fn copy_missing(from: &Path, to: &Path) -> Result<(), TestbedError> {
+    for entry in fs::read_dir(from).at(from)? {
+        let path = entry.at(from)?.path();
+        let copy = to.join(path.file_name().unwrap_or_default());
+        if path.is_file() && !copy.exists() {
+            fs::copy(&path, &copy).at(&copy)?;
+        }
     }
     Ok(())
 }
