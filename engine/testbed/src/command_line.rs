@@ -64,17 +64,20 @@ impl From<StandInSettings> for StandInOptions {
 const TEACHING: &str = "\
 A day with it:
   cargo testbed                          everything, as CI does; needs nothing running
-  cargo testbed up kafka elasticsearch   start both once (seconds, after the first time) ...
-  cargo test -p thalweg-connectors       ... then run any test as often as you like; tests find the servers themselves
+  cargo testbed up kafka elasticsearch   start both (seconds, after the first time) ...
+  cargo test -p thalweg-connectors       ... then any test, as often as you like
   cargo testbed down                     stop them; --wipe forgets their data
 
-Tests against servers of your own: name them in THALWEG_KAFKA (HOST:PORT) and THALWEG_ELASTICSEARCH (http://HOST:PORT);
-what is named is neither started nor stopped. THALWEG_KAFKA_PROXIED and THALWEG_KAFKA_PROXY_TARGET (HOST:PORT) are for a
-listener that the broker advertises at the first address and has at the second, so that a fault proxy fits between.
+Servers of your own: name them in THALWEG_KAFKA (HOST:PORT) and THALWEG_ELASTICSEARCH
+(http://HOST:PORT). What is named is neither started nor stopped. Tests with a fault proxy
+need a Kafka listener that is at THALWEG_KAFKA_PROXY_TARGET (HOST:PORT) and advertised at
+THALWEG_KAFKA_PROXIED, where the proxy will listen.
 
-What is missing (a JDK of version 17 or newer, Maven, make, compilers) is installed with apt-get when run as root on
-Debian; otherwise it is listed and the command fails. Docker is not used, and not needed.
+What is missing on this machine (a JDK of version 17 or newer, Maven, openssl, make,
+compilers) is installed with apt-get for root on Debian; else it is listed, and the
+command fails. Docker is neither used nor needed.
 
 Folders:
-  downloads              $THALWEG_CACHE, else $XDG_CACHE_HOME/thalweg, else ~/.cache/thalweg   (250 MB, fetched once)
-  programs, data, logs   $THALWEG_SERVERS, else /var/tmp/thalweg-servers-<uid>";
+  downloads             $THALWEG_CACHE, $XDG_CACHE_HOME/thalweg or ~/.cache/thalweg
+                        (250 MB, fetched once)
+  programs, data, logs  $THALWEG_SERVERS or /var/tmp/thalweg-servers-<uid>";
