@@ -327,6 +327,11 @@ impl Lane {
             .chain(self.queue.iter().map(|item| (item.pending.position(), "waits to be sent")))
     }
 
+    /// The effects in the air.
+    pub(crate) fn in_flight(&self) -> impl Iterator<Item = Position> + '_ {
+        self.flight.iter().flat_map(|flight| &flight.items).map(|item| item.pending.position())
+    }
+
     /// Whether an effect that `wanted` names is in the air.
     pub(crate) fn flies(&self, wanted: impl Fn(&Pending) -> bool) -> bool {
         self.flight.iter().flat_map(|flight| &flight.items).any(|item| wanted(&item.pending))

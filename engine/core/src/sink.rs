@@ -52,8 +52,9 @@ pub enum Next {
 
 /// The part of a sink that lanes drive; one value per worker, with its per-lane state inside.
 ///
-/// Contract: calls for one lane come as `begin`, then `resume` until it answers `Settled` or `Failed`; between
-/// them other lanes' calls may come. An effect that shares a request with others is judged by its own item of the
+/// Contract: calls for one lane come as `begin`, then `resume` until it answers `Settled` or `Failed`, or until the
+/// flight is cut short because an epoch has ended: then the next call is `begin` again. Between them other lanes'
+/// calls may come. An effect that shares a request with others is judged by its own item of the
 /// answer. Once `Settled`, every effect must have a verdict; the lane asserts it.
 pub trait SinkMachine {
     /// Plans a flight: either the read it needs first, or the write.

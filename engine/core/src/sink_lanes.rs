@@ -208,12 +208,40 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
         events: &mut Vec<LaneEvent>,
     ) {
         match next {
+            Next::Send(_) if self.is_outdated(lane) => self.cut(lane, now, rng, events),
             Next::Send(request) => {
                 self.status.requests += 1;
                 out.push(Departure { lane, request });
             }
             Next::Settled => self.land(lane, None, now, rng, events),
             Next::Failed(failure) => self.land(lane, Some(failure), now, rng, events),
+        }
+    }
+
+    /// Whether the lane's flight carries an effect whose epoch has ended: then its next request must not leave.
+    pub(crate) fn is_outdated(&self, lane: LaneId) -> bool {
+        let ended = |position: Position| self.live_epoch(position.partition) != Some(position.epoch);
+        self.lanes[usize::from(lane.0)].in_flight().any(ended)
+    }
+
+    fn live_epoch(&self, partition: PartitionId) -> Option<Epoch> {
+        self.epochs.get(partition.index()).copied().flatten()
+    }
+
+    /// Ends the lane's flight between two of its requests: what is still ours goes back, the rest is given up.
+    pub(crate) fn cut(
+        &mut self,
+        lane: LaneId,
+        now: Now,
+        rng: &mut fastrand::Rng,
+        events: &mut Vec<LaneEvent>,
+    ) {
+        let mut flight = self.lanes[usize::from(lane.0)].land().expect("the lane has a flight");
+        self.flying -= 1;
+        flight.verdicts.fill(None);
+        self.disband(usize::from(lane.0), flight, now, rng, events);
+        if self.breaker.state() == BreakerState::Probing {
+            self.breaker.failed(now.uptime_ms);
         }
     }
 
@@ -229,6 +257,18 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
         let mut flight = self.lanes[index].land().expect("the lane has a flight");
         self.flying -= 1;
         self.judge_flight(index, &mut flight, failure, now, rng);
+        self.disband(index, flight, now, rng, events);
+    }
+
+    /// Sends every effect of a landed flight where its verdict says.
+    fn disband(
+        &mut self,
+        index: usize,
+        mut flight: Flight,
+        now: Now,
+        rng: &mut fastrand::Rng,
+        events: &mut Vec<LaneEvent>,
+    ) {
         let bytes = std::mem::take(&mut flight.bytes);
         let verdicts = std::mem::take(&mut flight.verdicts);
         // Youngest first: what goes back to the front then stands in order.
@@ -339,7 +379,7 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
         events: &mut Vec<LaneEvent>,
     ) {
         let Position { partition, epoch, .. } = item.pending.position();
-        if self.epochs.get(partition.index()).copied().flatten() != Some(epoch) {
+        if self.live_epoch(partition) != Some(epoch) {
             if item.head {
                 self.lanes[index].head_ended(item.key_hash);
             }

@@ -21,7 +21,7 @@ use crate::operator::{Collected, Operator};
 use crate::outcome::Outcome;
 use crate::position::{Epoch, PartitionId, Position};
 use crate::sabotage::{Conduct, Sound};
-use crate::sink::SinkMachine;
+use crate::sink::{LaneId, Request, SinkMachine};
 use crate::sink_lanes::{Departure, SinkLanes, SinkSettings, SinkStatus};
 use crate::table::Table;
 use crate::time::Now;
@@ -69,6 +69,8 @@ pub struct Worker<O, X = Sound> {
     collected: Collected,
     lane_events: Vec<LaneEvent>,
     departures: Vec<Departure>,
+    /// Requests that wait for the fence after a suspension.
+    fenced: Vec<(SinkIndex, LaneId, Request)>,
     commands: VecDeque<Command>,
     spent: Vec<Batch>,
     rng: fastrand::Rng,
@@ -110,6 +112,7 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
             collected: Collected::default(),
             lane_events: Vec::new(),
             departures: Vec::new(),
+            fenced: Vec::new(),
             commands: VecDeque::new(),
             spent: Vec::new(),
             rng: fastrand::Rng::with_seed(seed),
@@ -159,6 +162,9 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
 
     /// What follows from the last event: flights leave, commits fall due, drains end.
     fn settle(&mut self, now: Now) {
+        if !self.commits.is_fencing() {
+            self.unfence(now);
+        }
         self.pump(now);
         self.drain(now);
         self.commit_if_due(now);

@@ -23,7 +23,9 @@ impl SinkMachine for Dictated {
 
     fn resume(&mut self, _lane: LaneId, flight: &mut Flight, reply: Reply) -> Next {
         let reason = || Reason::new("dictated", "by the test");
-        let Reply::Answer { status, body } = reply else { return Next::Failed(RequestFailure::Unknown(reason())) };
+        let Reply::Answer { status, body } = reply else {
+            return Next::Failed(RequestFailure::Unknown(reason()));
+        };
         match status {
             429 => return Next::Failed(RequestFailure::Overloaded),
             413 => return Next::Failed(RequestFailure::Refused(reason())),
@@ -116,7 +118,9 @@ impl Bench {
         let mut batch: Vec<(i64, Option<(Pending, u64)>, Option<Pending>)> = Vec::new();
         for event in events {
             match event {
-                LaneEvent::Closed { pending, .. } => batch.push((pending.position().offset, None, Some(pending))),
+                LaneEvent::Closed { pending, .. } => {
+                    batch.push((pending.position().offset, None, Some(pending)))
+                }
                 LaneEvent::Refused { pending, key_hash, .. } => {
                     batch.push((pending.position().offset, Some((pending, key_hash)), None));
                 }

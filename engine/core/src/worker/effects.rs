@@ -12,6 +12,7 @@ use crate::position::{PartitionId, Position};
 use crate::record::Record;
 use crate::sabotage::{Bug, Conduct};
 use crate::sink::{LaneId, Reply};
+use crate::sink_lanes::Departure;
 use crate::time::Now;
 use crate::tracker::Pending;
 use crate::worker::interface::{Command, SinkIndex};
@@ -78,11 +79,25 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
     }
 
     fn depart(&mut self, sink: SinkIndex) {
-        let sends = self.departures.drain(..);
-        self.commands.extend(sends.map(|departure| {
-            let (lane, request) = (departure.lane, departure.request);
-            Command::Send { sink, lane, request }
-        }));
+        for Departure { lane, request } in self.departures.drain(..) {
+            if self.commits.is_fencing() {
+                self.fenced.push((sink, lane, request));
+            } else {
+                self.commands.push_back(Command::Send { sink, lane, request });
+            }
+        }
+    }
+
+    /// The fence is down: requests that waited for it leave, unless they carry what is not ours any more.
+    pub(super) fn unfence(&mut self, now: Now) {
+        for (sink, lane, request) in std::mem::take(&mut self.fenced) {
+            let (rng, events) = (&mut self.rng, &mut self.lane_events);
+            match self.sinks.get_mut(usize::from(sink.0)) {
+                Some(lanes) if lanes.is_outdated(lane) => lanes.cut(lane, now, rng, events),
+                None if self.dead_letters.is_outdated(lane) => self.dead_letters.cut(lane, now, rng, events),
+                _ => self.commands.push_back(Command::Send { sink, lane, request }),
+            }
+        }
     }
 
     /// What the lanes of that sink reported. Answers whether anything happened.
