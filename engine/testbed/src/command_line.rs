@@ -19,6 +19,8 @@ pub(crate) struct CommandLine {
 /// One thing to do instead of everything.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Action {
+    /// Installs what this machine lacks to build and test everything, or lists it.
+    Prepare,
     /// Starts servers and leaves them running (all of them if none is named); prints their addresses.
     Up {
         /// Which.
@@ -73,8 +75,8 @@ Servers of your own: name them in THALWEG_KAFKA (HOST:PORT) and THALWEG_ELASTICS
 need a Kafka listener that is at THALWEG_KAFKA_PROXY_TARGET (HOST:PORT) and advertised at
 THALWEG_KAFKA_PROXIED, where the proxy will listen.
 
-What is missing on this machine (a JDK of version 17 or newer, Maven, openssl, make,
-compilers) is installed with apt-get for root on Debian; else it is listed, and the
+What is missing on this machine (a JDK of version 17 or newer, Maven, openssl, perl,
+make, compilers) is installed with apt-get for root on Debian; else it is listed, and the
 command fails. Docker is neither used nor needed.
 
 Folders:

@@ -29,6 +29,12 @@ const NEEDS: &[Need] = &[
         packages: &["openjdk-17-jdk-headless", "openjdk-21-jdk-headless", "default-jdk-headless"],
         is_there: || find_java_home().is_some(),
     },
+    // Building OpenSSL for the `tls` feature takes more of perl than Debian's base has.
+    Need {
+        what: "perl",
+        packages: &["perl"],
+        is_there: || run(Command::new("perl").args(["-MFindBin", "-MFile::Compare", "-e", "1"])).is_ok(),
+    },
     Need { what: "openssl", packages: &["openssl"], is_there: || on_path("openssl") },
     Need { what: "Maven", packages: &["maven"], is_there: || on_path("mvn") },
 ];

@@ -10,13 +10,14 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use command_line::{Action, CommandLine};
-use thalweg_testbed::TestbedError;
 use thalweg_testbed::process::POLL_INTERVAL;
 use thalweg_testbed::stand_in::{StandIn, StandInOptions};
+use thalweg_testbed::{TestbedError, machine};
 
 fn main() -> ExitCode {
     let result = match CommandLine::parse().action {
         None => stages::run_all(),
+        Some(Action::Prepare) => machine::prepare().map(|()| true),
         Some(Action::Up { servers }) => up(&servers).map(|()| true),
         Some(Action::Down { wipe }) => shared::down(wipe).map(|()| true),
         Some(Action::Status) => status().map(|()| true),
@@ -33,7 +34,7 @@ fn main() -> ExitCode {
 }
 
 fn up(servers: &[shared::Server]) -> Result<(), TestbedError> {
-    thalweg_testbed::machine::prepare()?;
+    machine::prepare()?;
     let wanted = if servers.is_empty() { shared::Server::ALL } else { servers };
     shared::start(wanted)?;
     status()

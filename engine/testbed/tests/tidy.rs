@@ -136,7 +136,8 @@ fn nothing_is_left_unfinished() {
     let (ignored, run_by) = (concat!("#[", "ignore"), "= \"run by ");
     let mut offenders = Vec::new();
     for (path, text) in sources() {
-        offenders.extend(marks.iter().filter(|mark| text.contains(**mark)).map(|mark| format!("{path}: {mark}")));
+        offenders
+            .extend(marks.iter().filter(|mark| text.contains(**mark)).map(|mark| format!("{path}: {mark}")));
         let skipped = text.lines().filter(|line| line.contains(ignored) && !line.contains(run_by));
         offenders.extend(skipped.map(|line| format!("{path}: {line}")));
     }
