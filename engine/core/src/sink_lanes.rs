@@ -1,45 +1,19 @@
-//! All lanes of one sink, under one breaker and one pace.
+//! All lanes of one sink, under one breaker and one pace: when flights leave.
 
-use crate::breaker::{Breaker, BreakerSettings, BreakerState};
-use crate::failure::{Action, Reason, RequestFailure, Verdict};
-use crate::flight::{Flight, Item};
+mod landing;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+use crate::breaker::{Breaker, BreakerState};
 use crate::lane::{FlightLimits, Lane, LaneEvent};
-use crate::pacing::{Pacing, PacingSettings};
+use crate::pacing::Pacing;
 use crate::position::{Epoch, PartitionId, Position};
-use crate::retry::RetrySchedule;
 use crate::sabotage::{Bug, Conduct};
 use crate::sink::{Domain, LaneId, Next, Reply, Request, SinkMachine};
 use crate::time::Now;
 use crate::tracker::Pending;
-
-/// How one sink is driven.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SinkSettings {
-    /// Lanes: effects of different lanes travel side by side.
-    pub lanes: u16,
-    /// Limits of flights.
-    pub pacing: PacingSettings,
-    /// When parked keys are tried again.
-    pub retry: RetrySchedule,
-    /// When it stops asking.
-    pub breaker: BreakerSettings,
-    /// Tries of an effect that fails for an unclear reason before it is a dead letter; `None` is for ever.
-    pub attempts_max: Option<u32>,
-}
-
-impl Default for SinkSettings {
-    /// For a bulk sink: 8 lanes keep a server of a few cores busy; 1,000 documents or 5 MiB is where bulk requests
-    /// of Elasticsearch stop gaining.
-    fn default() -> Self {
-        Self {
-            lanes: 8,
-            pacing: PacingSettings { flights_max: 8, items_max: 1_000, bytes_max: 5 << 20 },
-            retry: RetrySchedule::default(),
-            breaker: BreakerSettings::default(),
-            attempts_max: Some(10),
-        }
-    }
-}
+pub use settings::{SinkSettings, SinkStatus};
 
 /// A request that must be sent, with the lane whose flight it belongs to.
 #[derive(Debug)]
@@ -48,27 +22,25 @@ pub(crate) struct Departure {
     pub(crate) request: Request,
 }
 
-/// What an operator or a person sees of a sink.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SinkStatus {
-    /// Effects waiting or in the air.
-    pub effects: usize,
-    /// Keys that wait for a retry or for a dead letter.
-    pub parked_keys: usize,
-    /// Flights in the air.
-    pub flights: usize,
-    /// Whether the breaker is closed.
-    pub breaker_closed: bool,
-    /// How often the breaker has opened.
-    pub breaker_opened: u64,
-    /// What failed last, for people.
-    pub last_error: Option<Reason>,
-    /// Requests sent.
-    pub requests: u64,
-    /// Effects refused for load.
-    pub overloaded: u64,
-    /// Effects put off for a retry.
-    pub retries: u64,
+/// What the lanes need of the worker's turn.
+pub(crate) struct Turn<'t> {
+    pub(crate) now: Now,
+    pub(crate) rng: &'t mut fastrand::Rng,
+    /// Requests to send.
+    pub(crate) out: &'t mut Vec<Departure>,
+    /// What became of effects.
+    pub(crate) events: &'t mut Vec<LaneEvent>,
+}
+
+impl<'t> Turn<'t> {
+    pub(crate) fn new(
+        now: Now,
+        rng: &'t mut fastrand::Rng,
+        out: &'t mut Vec<Departure>,
+        events: &'t mut Vec<LaneEvent>,
+    ) -> Self {
+        Self { now, rng, out, events }
+    }
 }
 
 pub(crate) struct SinkLanes<X, M: ?Sized = dyn SinkMachine> {
@@ -81,7 +53,7 @@ pub(crate) struct SinkLanes<X, M: ?Sized = dyn SinkMachine> {
     epochs: Vec<Option<Epoch>>,
     flying: usize,
     /// The lane that gets the first chance to send next.
-    turn: usize,
+    first_lane: usize,
     /// Dead letters have nowhere else to go: a refused one is parked.
     last_resort: bool,
     status: SinkStatus,
@@ -99,7 +71,7 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
             pacing: Pacing::new(settings.pacing),
             epochs: Vec::new(),
             flying: 0,
-            turn: 0,
+            first_lane: 0,
             last_resort,
             status: SinkStatus::default(),
             conduct,
@@ -123,35 +95,29 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
     }
 
     /// Starts every flight that may leave now.
-    pub(crate) fn pump(
-        &mut self,
-        now: Now,
-        rng: &mut fastrand::Rng,
-        out: &mut Vec<Departure>,
-        events: &mut Vec<LaneEvent>,
-    ) {
+    pub(crate) fn pump(&mut self, turn: &mut Turn<'_>) {
         let lanes = self.lanes.len();
         for step in 0..lanes {
-            let index = (self.turn + step) % lanes;
+            let index = (self.first_lane + step) % lanes;
             // A sink may settle a flight without a request (all superseded): then the lane goes on at once.
-            while self.may_leave(index, now) {
-                let Some(probe) = self.breaker.admits(now.uptime_ms) else { return };
+            while self.may_leave(index, turn.now) {
+                let Some(probe) = self.breaker.admits(turn.now.uptime_ms) else { return };
                 let limits = FlightLimits {
                     items: if probe { 1 } else { self.pacing.items() },
                     bytes: self.pacing.bytes(),
                     one_per_domain: self.machine.one_per_domain() && !self.conduct.has(Bug::TwoOfADomain),
                 };
-                if !self.lanes[index].load(limits, events) {
+                if !self.lanes[index].load(limits, turn.events) {
                     break;
                 }
                 if probe {
                     self.breaker.probe_left();
                 }
                 self.flying += 1;
-                self.begin(index, now, rng, out, events);
+                self.begin(index, turn);
             }
         }
-        self.turn = (self.turn + 1) % lanes;
+        self.first_lane = (self.first_lane + 1) % lanes;
     }
 
     fn may_leave(&mut self, index: usize, now: Now) -> bool {
@@ -168,53 +134,30 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
         lane.has_work() && !waits
     }
 
-    fn begin(
-        &mut self,
-        index: usize,
-        now: Now,
-        rng: &mut fastrand::Rng,
-        out: &mut Vec<Departure>,
-        events: &mut Vec<LaneEvent>,
-    ) {
+    fn begin(&mut self, index: usize, turn: &mut Turn<'_>) {
         let lane = LaneId(index as u16);
         let flight = self.lanes[index].flight_mut().expect("the flight was just loaded");
         let next = self.machine.begin(lane, flight);
-        self.go_on(lane, next, now, rng, out, events);
+        self.go_on(lane, next, turn);
     }
 
     /// The reply to the lane's last request.
-    pub(crate) fn replied(
-        &mut self,
-        lane: LaneId,
-        reply: Reply,
-        now: Now,
-        rng: &mut fastrand::Rng,
-        out: &mut Vec<Departure>,
-        events: &mut Vec<LaneEvent>,
-    ) {
+    pub(crate) fn replied(&mut self, lane: LaneId, reply: Reply, turn: &mut Turn<'_>) {
         let flight =
             self.lanes[usize::from(lane.0)].flight_mut().expect("a reply answers a request of a flight");
         let next = self.machine.resume(lane, flight, reply);
-        self.go_on(lane, next, now, rng, out, events);
+        self.go_on(lane, next, turn);
     }
 
-    fn go_on(
-        &mut self,
-        lane: LaneId,
-        next: Next,
-        now: Now,
-        rng: &mut fastrand::Rng,
-        out: &mut Vec<Departure>,
-        events: &mut Vec<LaneEvent>,
-    ) {
+    fn go_on(&mut self, lane: LaneId, next: Next, turn: &mut Turn<'_>) {
         match next {
-            Next::Send(_) if self.is_outdated(lane) => self.cut(lane, now, rng, events),
+            Next::Send(_) if self.is_outdated(lane) => self.cut(lane, turn),
             Next::Send(request) => {
                 self.status.requests += 1;
-                out.push(Departure { lane, request });
+                turn.out.push(Departure { lane, request });
             }
-            Next::Settled => self.land(lane, None, now, rng, events),
-            Next::Failed(failure) => self.land(lane, Some(failure), now, rng, events),
+            Next::Settled => self.land(lane, None, turn),
+            Next::Failed(failure) => self.land(lane, Some(failure), turn),
         }
     }
 
@@ -226,222 +169,6 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
 
     fn live_epoch(&self, partition: PartitionId) -> Option<Epoch> {
         self.epochs.get(partition.index()).copied().flatten()
-    }
-
-    /// Ends the lane's flight between two of its requests: what is still ours goes back, the rest is given up.
-    pub(crate) fn cut(
-        &mut self,
-        lane: LaneId,
-        now: Now,
-        rng: &mut fastrand::Rng,
-        events: &mut Vec<LaneEvent>,
-    ) {
-        let mut flight = self.lanes[usize::from(lane.0)].land().expect("the lane has a flight");
-        self.flying -= 1;
-        flight.verdicts.fill(None);
-        self.disband(usize::from(lane.0), flight, now, rng, events);
-        if self.breaker.state() == BreakerState::Probing {
-            self.breaker.failed(now.uptime_ms);
-        }
-    }
-
-    fn land(
-        &mut self,
-        lane: LaneId,
-        failure: Option<RequestFailure>,
-        now: Now,
-        rng: &mut fastrand::Rng,
-        events: &mut Vec<LaneEvent>,
-    ) {
-        let index = usize::from(lane.0);
-        let mut flight = self.lanes[index].land().expect("the lane has a flight");
-        self.flying -= 1;
-        self.judge_flight(index, &mut flight, failure, now, rng);
-        self.disband(index, flight, now, rng, events);
-    }
-
-    /// Sends every effect of a landed flight where its verdict says.
-    fn disband(
-        &mut self,
-        index: usize,
-        mut flight: Flight,
-        now: Now,
-        rng: &mut fastrand::Rng,
-        events: &mut Vec<LaneEvent>,
-    ) {
-        let bytes = std::mem::take(&mut flight.bytes);
-        let verdicts = std::mem::take(&mut flight.verdicts);
-        // Youngest first: what goes back to the front then stands in order.
-        for (item, verdict) in std::mem::take(&mut flight.items).into_iter().zip(verdicts).rev() {
-            self.decide(index, item, verdict, &bytes, now, rng, events);
-        }
-        flight.bytes = bytes;
-        self.lanes[index].landed(flight, events);
-    }
-
-    /// Draws the consequences for the lane, the breaker and the pace; turns a refused request of one effect into
-    /// that effect's verdict.
-    fn judge_flight(
-        &mut self,
-        index: usize,
-        flight: &mut Flight,
-        failure: Option<RequestFailure>,
-        now: Now,
-        rng: &mut fastrand::Rng,
-    ) {
-        let unsettled = flight.verdicts.iter().filter(|verdict| verdict.is_none()).count();
-        let retry = self.settings.retry;
-        let lane = &mut self.lanes[index];
-        match failure {
-            None => {
-                assert!(unsettled == 0, "a settled flight has a verdict for every effect");
-                lane.cleared(flight.len());
-                self.judge_items(index, flight, now);
-            }
-            Some(RequestFailure::Overloaded) => {
-                self.status.overloaded += unsettled as u64;
-                self.pacing.overloaded();
-                lane.wait_until(|failures| now.plus_ms(retry.wait_ms(failures, rng)));
-                self.sink_is_alive();
-            }
-            Some(RequestFailure::Refused(reason)) => {
-                self.status.last_error = Some(reason.clone());
-                if unsettled > 1 && !self.conduct.has(Bug::NoBisect) {
-                    lane.suspect(unsettled);
-                } else {
-                    lane.cleared(unsettled);
-                    crate::sink::settle_rest(flight, &Verdict::Refused(reason));
-                }
-                self.sink_is_alive();
-            }
-            Some(RequestFailure::SinkDown(reason) | RequestFailure::Unknown(reason)) => {
-                self.status.last_error = Some(reason.clone());
-                lane.wait_until(|failures| now.plus_ms(retry.wait_ms(failures, rng)));
-                if self.conduct.has(Bug::DeadLetterWhenDown) {
-                    crate::sink::settle_rest(flight, &Verdict::Refused(reason));
-                } else if self.conduct.has(Bug::UnknownIsDone) {
-                    crate::sink::settle_rest(flight, &Verdict::Done);
-                }
-                self.sink_is_down(now);
-            }
-        }
-    }
-
-    /// A flight whose items were judged one by one: what they say about the sink as a whole.
-    fn judge_items(&mut self, index: usize, flight: &Flight, now: Now) {
-        let (mut alive, mut overloaded, mut down) = (0usize, 0usize, None);
-        for verdict in flight.verdicts.iter().flatten() {
-            match verdict {
-                Verdict::Done | Verdict::Superseded | Verdict::Refused(_) | Verdict::Unclear(_) => alive += 1,
-                Verdict::Overloaded => overloaded += 1,
-                Verdict::SinkDown(reason) | Verdict::Unknown(reason) => down = Some(reason),
-            }
-        }
-        self.status.overloaded += overloaded as u64;
-        if let Some(reason) = down {
-            self.status.last_error = Some(reason.clone());
-            if alive == 0 && overloaded == 0 {
-                self.sink_is_down(now);
-                return;
-            }
-        }
-        self.sink_is_alive();
-        self.lanes[index].go_now();
-        // One stubborn document is no overload: only a good part of a flight slows the sink down.
-        if overloaded > 1 && overloaded * 10 >= flight.len() {
-            self.pacing.overloaded();
-        } else {
-            self.pacing.went_well();
-        }
-    }
-
-    fn sink_is_alive(&mut self) {
-        if self.breaker.succeeded() {
-            self.lanes.iter_mut().for_each(Lane::go_now);
-        }
-    }
-
-    fn sink_is_down(&mut self, now: Now) {
-        if !self.conduct.has(Bug::BreakerNeverOpens) {
-            self.breaker.failed(now.uptime_ms);
-        }
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the one place where an effect's fate is decided")]
-    fn decide(
-        &mut self,
-        index: usize,
-        mut item: Item,
-        verdict: Option<Verdict>,
-        bytes: &[u8],
-        now: Now,
-        rng: &mut fastrand::Rng,
-        events: &mut Vec<LaneEvent>,
-    ) {
-        let Position { partition, epoch, .. } = item.pending.position();
-        if self.live_epoch(partition) != Some(epoch) {
-            if item.head {
-                self.lanes[index].head_ended(item.key_hash);
-            }
-            if !self.conduct.has(Bug::TrustEndedEpoch) {
-                item.pending.abandon();
-                return;
-            }
-        }
-        let effect = &bytes[item.start as usize..item.start as usize + item.len as usize];
-        let Some(verdict) = verdict else {
-            self.lanes[index].put_back(item, effect, events);
-            return;
-        };
-        let action = self.action(verdict, &item);
-        let lane = &mut self.lanes[index];
-        match action {
-            Action::Close { superseded } => {
-                if item.head {
-                    lane.head_ended(item.key_hash);
-                }
-                events.push(LaneEvent::Closed { pending: item.pending, superseded });
-            }
-            Action::DeadLetter(reason) => {
-                item.tries.failures += 1;
-                lane.await_dead_letter(item.key_hash);
-                let Item { pending, key_hash, tries, .. } = item;
-                events.push(LaneEvent::Refused { pending, key_hash, reason, tries });
-            }
-            Action::Park { counts, reason } => {
-                self.status.retries += 1;
-                if let Some(reason) = reason {
-                    self.status.last_error = Some(reason);
-                }
-                if item.tries.failures == 0 {
-                    item.tries.first_failure_ms = now.unix_ms;
-                }
-                item.tries.failures = item.tries.failures.saturating_add(1);
-                item.tries.counted += u32::from(counts);
-                let due_ms = now.plus_ms(self.settings.retry.wait_ms(item.tries.failures, rng));
-                if self.conduct.has(Bug::RetryOutOfOrder) {
-                    lane.enqueue(item.pending, item.key_hash, item.domain, effect);
-                } else {
-                    lane.park(item, effect, due_ms, events);
-                }
-            }
-        }
-    }
-
-    fn action(&self, verdict: Verdict, item: &Item) -> Action {
-        let verdict = match verdict {
-            Verdict::Overloaded if self.conduct.has(Bug::Ignore429Items) => Verdict::Done,
-            Verdict::Overloaded if self.conduct.has(Bug::DeadLetterOverloaded) => {
-                Verdict::Refused(Reason::new("overloaded", "sabotage"))
-            }
-            verdict => verdict,
-        };
-        match verdict.policy(item.tries.counted, self.settings.attempts_max) {
-            Action::DeadLetter(reason) if self.last_resort => {
-                Action::Park { counts: false, reason: Some(reason) }
-            }
-            action => action,
-        }
     }
 
     /// When something here becomes due by itself.
@@ -512,6 +239,3 @@ fn is_of(pending: &Pending, partition: PartitionId, epoch: Epoch) -> bool {
     let position = pending.position();
     position.partition == partition && position.epoch == epoch
 }
-
-#[cfg(test)]
-mod tests;

@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::failure::{Reason, RequestFailure, Verdict};
+use crate::flight::Flight;
+use crate::pacing::PacingSettings;
 use crate::sabotage::Sound;
 use crate::tracker::OffsetTracker;
 
@@ -98,24 +101,25 @@ impl Bench {
 
     fn pump(&mut self) {
         let mut events = Vec::new();
-        self.lanes.pump(self.now, &mut self.rng, &mut self.out, &mut events);
+        self.lanes.pump(&mut Turn::new(self.now, &mut self.rng, &mut self.out, &mut events));
         self.digest(events);
     }
 
-    fn answer(&mut self, departure: Departure, answer: &Answer) {
+    fn answer(&mut self, departure: &Departure, answer: &Answer) {
         let offsets = departure.request.body.len() / 8;
         let reply = match answer {
             Answer::Items(codes) => Reply::Answer { status: 200, body: codes[..offsets].to_vec() },
             Answer::Whole(status) => Reply::Answer { status: *status, body: Vec::new() },
         };
         let (mut events, lane) = (Vec::new(), departure.lane);
-        self.lanes.replied(lane, reply, self.now, &mut self.rng, &mut self.out, &mut events);
+        let mut turn = Turn::new(self.now, &mut self.rng, &mut self.out, &mut events);
+        self.lanes.replied(lane, reply, &mut turn);
         self.digest(events);
     }
 
     fn digest(&mut self, events: Vec<LaneEvent>) {
         // Within one landing the youngest are told first.
-        let mut batch: Vec<(i64, Option<(Pending, u64)>, Option<Pending>)> = Vec::new();
+        let mut batch = Vec::new();
         for event in events {
             match event {
                 LaneEvent::Closed { pending, .. } => {
@@ -173,7 +177,7 @@ proptest! {
                 continue;
             };
             let answer = answers.next().unwrap_or_else(|| well.clone());
-            bench.answer(departure, &answer);
+            bench.answer(&departure, &answer);
             if round % 3 == 0 {
                 bench.acknowledge_letter();
             }

@@ -12,7 +12,7 @@ use crate::position::{PartitionId, Position};
 use crate::record::Record;
 use crate::sabotage::{Bug, Conduct};
 use crate::sink::{LaneId, Reply};
-use crate::sink_lanes::Departure;
+use crate::sink_lanes::{Departure, Turn};
 use crate::time::Now;
 use crate::tracker::Pending;
 use crate::worker::interface::{Command, SinkIndex};
@@ -45,10 +45,10 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
     /// The reply to the request that is out for that lane of that sink.
     pub fn replied(&mut self, sink: SinkIndex, lane: LaneId, reply: Reply, now: Now) {
         self.turn(now);
-        let (rng, out, events) = (&mut self.rng, &mut self.departures, &mut self.lane_events);
+        let mut turn = Turn::new(now, &mut self.rng, &mut self.departures, &mut self.lane_events);
         match self.sinks.get_mut(usize::from(sink.0)) {
-            Some(lanes) => lanes.replied(lane, reply, now, rng, out, events),
-            None => self.dead_letters.replied(lane, reply, now, rng, out, events),
+            Some(lanes) => lanes.replied(lane, reply, &mut turn),
+            None => self.dead_letters.replied(lane, reply, &mut turn),
         }
         self.depart(sink);
         self.digest(sink);
@@ -62,15 +62,15 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
         }
         loop {
             for index in 0..self.sinks.len() {
-                let (rng, out, events) = (&mut self.rng, &mut self.departures, &mut self.lane_events);
-                self.sinks[index].pump(now, rng, out, events);
+                let mut turn = Turn::new(now, &mut self.rng, &mut self.departures, &mut self.lane_events);
+                self.sinks[index].pump(&mut turn);
                 let sink = SinkIndex(index as u8);
                 self.depart(sink);
                 self.digest(sink);
             }
             let letters = SinkIndex(self.sinks.len() as u8);
-            let (rng, out, events) = (&mut self.rng, &mut self.departures, &mut self.lane_events);
-            self.dead_letters.pump(now, rng, out, events);
+            let mut turn = Turn::new(now, &mut self.rng, &mut self.departures, &mut self.lane_events);
+            self.dead_letters.pump(&mut turn);
             self.depart(letters);
             if !self.digest(letters) {
                 return;
@@ -91,10 +91,10 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
     /// The fence is down: requests that waited for it leave, unless they carry what is not ours any more.
     pub(super) fn unfence(&mut self, now: Now) {
         for (sink, lane, request) in std::mem::take(&mut self.fenced) {
-            let (rng, events) = (&mut self.rng, &mut self.lane_events);
+            let mut turn = Turn::new(now, &mut self.rng, &mut self.departures, &mut self.lane_events);
             match self.sinks.get_mut(usize::from(sink.0)) {
-                Some(lanes) if lanes.is_outdated(lane) => lanes.cut(lane, now, rng, events),
-                None if self.dead_letters.is_outdated(lane) => self.dead_letters.cut(lane, now, rng, events),
+                Some(lanes) if lanes.is_outdated(lane) => lanes.cut(lane, &mut turn),
+                None if self.dead_letters.is_outdated(lane) => self.dead_letters.cut(lane, &mut turn),
                 _ => self.commands.push_back(Command::Send { sink, lane, request }),
             }
         }
@@ -153,14 +153,14 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
         let original = self.partition(position).and_then(|state| state.originals.take_copy(position.offset));
         let original = original.expect("an open record's original is kept");
         let rejection = Rejection { key_hash, reason, tries, waits: WaitsFor::Lane(sink, lane) };
-        self.dead_letter(pending, &original.as_record(), rejection);
+        self.dead_letter(pending, &original.as_record(), &rejection);
         if let Some(state) = self.partition(position) {
             state.originals.put_copy(position.offset, original);
         }
     }
 
     /// Queues the record's dead letter; whoever waits for it goes on once it is acknowledged.
-    pub(super) fn dead_letter(&mut self, pending: Pending, record: &Record<'_>, rejection: Rejection) {
+    pub(super) fn dead_letter(&mut self, pending: Pending, record: &Record<'_>, rejection: &Rejection) {
         let position = record.position;
         let Some(Some(PartitionName { topic, number })) = self.names.get(position.partition.index()) else {
             unreachable!("a record is of a named partition")
@@ -187,7 +187,7 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
         };
         self.collected.clear();
         let domain = self.dead_letters.machine().encode(&letter, &mut self.collected.bytes);
-        let Rejection { key_hash, waits, .. } = rejection;
+        let Rejection { key_hash, waits, .. } = *rejection;
         self.dead_letters.enqueue(pending, key_hash, domain, &self.collected.bytes);
         let place = (position.partition, position.offset);
         self.awaited.entry(place).or_default().push_back(Awaited { waits, key_hash });

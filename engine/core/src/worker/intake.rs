@@ -137,7 +137,7 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
                 if record.key.is_some() && !self.conduct.has(Bug::KeyGoesOnBeforeDeadLetter) {
                     self.admission.hold(key_hash);
                 }
-                self.dead_letter(pending, record, rejection);
+                self.dead_letter(pending, record, &rejection);
                 true
             }
         }
