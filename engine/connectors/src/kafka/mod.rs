@@ -1,8 +1,8 @@
 //! Kafka: the source that records come from, and the sink that writes records and dead letters.
 //!
 //! The pure half ([`produce`], [`answer`], [`sink`], [`dead_letter`], [`settings`], [`properties`]) is always
-//! compiled. The I/O half (feature `kafka`) reads in batches ([`source`]), writes ([`producer`]) and looks after
-//! topics ([`topics`]); every `unsafe` of it is in `librdkafka`.
+//! compiled. The I/O half (feature `kafka`) reads in batches (`source`), writes (`producer`) and looks after topics
+//! (`topics`); every `unsafe` of it is in `librdkafka`.
 
 pub mod answer;
 pub mod dead_letter;
@@ -11,3 +11,26 @@ pub mod properties;
 pub mod secret;
 pub mod settings;
 pub mod sink;
+
+#[cfg(feature = "kafka")]
+mod client;
+#[cfg(feature = "kafka")]
+pub mod closing;
+#[cfg(feature = "kafka")]
+pub mod event;
+#[cfg(feature = "kafka")]
+mod librdkafka;
+#[cfg(feature = "kafka")]
+mod membership;
+#[cfg(feature = "kafka")]
+mod offsets;
+#[cfg(feature = "kafka")]
+pub mod partitions;
+#[cfg(feature = "kafka")]
+pub mod producer;
+#[cfg(feature = "kafka")]
+mod reading;
+#[cfg(feature = "kafka")]
+pub mod source;
+#[cfg(feature = "kafka")]
+pub mod topics;

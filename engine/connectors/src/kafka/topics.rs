@@ -1,0 +1,192 @@
+//! Looking after topics: what they are, and making the one for dead letters. Blocking; for the start of a flow.
+
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use super::client::{self, LastError};
+use super::librdkafka;
+use super::properties;
+use super::settings::{KafkaSettings, SettingError};
+
+/// A topic as its cluster has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicDescription {
+    /// The topic's id: differs when a topic of the same name was made anew. 32 hexadecimal digits.
+    pub id: String,
+    /// How many partitions it has.
+    pub partitions: u32,
+}
+
+/// Why a topic can't be described or made.
+#[derive(Debug, thiserror::Error)]
+pub enum TopicError {
+    /// A setting can't be.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// The client library refused.
+    #[error("the Kafka client can't be made: {0}")]
+    Client(#[from] KafkaError),
+    /// No broker answered.
+    #[error("no Kafka broker answers at {brokers}: {reason}")]
+    Unreachable {
+        /// The addresses tried first.
+        brokers: String,
+        /// What went wrong last.
+        reason: String,
+    },
+    /// There is no such topic.
+    #[error("the topic {topic} does not exist; create it, or correct the name")]
+    Missing {
+        /// Its name.
+        topic: String,
+    },
+    /// The topic has another shape than it must have.
+    #[error(
+        "the topic {topic} has {partitions} partitions but needs at least {needed}; add partitions to it"
+    )]
+    TooFewPartitions {
+        /// Its name.
+        topic: String,
+        /// How many it has.
+        partitions: u32,
+        /// How many it must have.
+        needed: u32,
+    },
+    /// The cluster refused.
+    #[error("the topic {topic}: {reason}")]
+    Refused {
+        /// Its name.
+        topic: String,
+        /// What the cluster says.
+        reason: String,
+    },
+}
+
+/// What a topic that is to be made should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TopicShape {
+    /// How many partitions.
+    pub partitions: u32,
+    /// How long records are kept.
+    pub retention_ms: u64,
+    /// The largest record batch taken; `None`: what the brokers are set to.
+    pub record_bytes_max: Option<u32>,
+    /// How many brokers keep each partition; `None`: what the brokers are set to.
+    pub replicas: Option<u16>,
+}
+
+/// A connection for looking after topics.
+pub struct Topics {
+    client: BaseConsumer<LastError>,
+    settings: KafkaSettings,
+    timeout: Duration,
+}
+
+impl Topics {
+    /// Makes the connection; nothing is sent before the first question. Each question waits for `timeout` at most.
+    ///
+    /// # Errors
+    /// When a setting can't be, or the client can't be made of them.
+    pub fn connect(settings: &KafkaSettings, timeout: Duration) -> Result<Self, TopicError> {
+        settings.check()?;
+        let config = client::config(properties::of_admin(settings));
+        let client = config.create_with_context(LastError::default())?;
+        Ok(Self { client, settings: settings.clone(), timeout })
+    }
+
+    /// What the topic is.
+    ///
+    /// # Errors
+    /// When no broker answers, when there is no such topic, or when it may not be seen.
+    pub fn describe(&self, topic: &str) -> Result<TopicDescription, TopicError> {
+        match librdkafka::describe_topic(self.client.client(), topic, self.timeout) {
+            Ok(([most, least], partitions)) => Ok(TopicDescription {
+                id: format!("{most:016x}{least:016x}"),
+                partitions: u32::try_from(partitions).unwrap_or(u32::MAX),
+            }),
+            Err((code, reason)) => Err(self.failure(topic, code, reason)),
+        }
+    }
+
+    /// Makes the topic when there is none; one that is there must have at least as many partitions, and is otherwise
+    /// left as it is.
+    ///
+    /// # Errors
+    /// As [`Topics::describe`], and when the cluster does not make it.
+    pub fn ensure(&self, topic: &str, shape: TopicShape) -> Result<TopicDescription, TopicError> {
+        let found = match self.describe(topic) {
+            Err(TopicError::Missing { .. }) => {
+                self.create(topic, shape)?;
+                self.describe_new(topic)?
+            }
+            found => found?,
+        };
+        if found.partitions < shape.partitions {
+            let topic = topic.to_owned();
+            let (partitions, needed) = (found.partitions, shape.partitions);
+            return Err(TopicError::TooFewPartitions { topic, partitions, needed });
+        }
+        Ok(found)
+    }
+
+    fn create(&self, topic: &str, shape: TopicShape) -> Result<(), TopicError> {
+        let config = client::config(properties::of_admin(&self.settings));
+        let admin: AdminClient<LastError> = config.create_with_context(LastError::default())?;
+        let partitions = i32::try_from(shape.partitions).unwrap_or(i32::MAX);
+        let replicas = shape.replicas.map_or(-1, i32::from);
+        let retention = shape.retention_ms.to_string();
+        let bytes_max = shape.record_bytes_max.map(|bytes| bytes.to_string());
+        let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(replicas))
+            .set("retention.ms", &retention)
+            .set("cleanup.policy", "delete");
+        if let Some(bytes_max) = &bytes_max {
+            new = new.set("max.message.bytes", bytes_max);
+        }
+        let options =
+            AdminOptions::new().request_timeout(Some(self.timeout)).operation_timeout(Some(self.timeout));
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = runtime.map_err(|error| self.failure(topic, 0, error.to_string()))?;
+        match runtime.block_on(admin.create_topics([&new], &options))?.pop() {
+            // Somebody else made it meanwhile: as good.
+            None | Some(Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(()),
+            Some(Err((_, code))) => Err(self.failure(topic, code as i32, code.to_string())),
+        }
+    }
+
+    /// The new topic may take a moment to be known to the broker that we ask.
+    fn describe_new(&self, topic: &str) -> Result<TopicDescription, TopicError> {
+        let begun = std::time::Instant::now();
+        loop {
+            match self.describe(topic) {
+                Err(TopicError::Missing { .. }) if begun.elapsed() < self.timeout => {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                found => return found,
+            }
+        }
+    }
+
+    fn failure(&self, topic: &str, code: i32, reason: String) -> TopicError {
+        let topic = topic.to_owned();
+        let is = |known: RDKafkaErrorCode| code == known as i32;
+        if is(RDKafkaErrorCode::UnknownTopicOrPartition) || is(RDKafkaErrorCode::UnknownTopic) {
+            return TopicError::Missing { topic };
+        }
+        let unreachable = [
+            RDKafkaErrorCode::OperationTimedOut,
+            RDKafkaErrorCode::TimedOutQueue,
+            RDKafkaErrorCode::BrokerTransportFailure,
+            RDKafkaErrorCode::AllBrokersDown,
+        ];
+        if unreachable.into_iter().any(is) {
+            // Errors wait in the client's queue for being polled.
+            while self.client.poll(Duration::from_millis(10)).is_some() {}
+            let reason = self.client.context().take().unwrap_or(reason);
+            return TopicError::Unreachable { brokers: self.settings.brokers.clone(), reason };
+        }
+        TopicError::Refused { topic, reason }
+    }
+}
