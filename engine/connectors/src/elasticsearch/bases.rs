@@ -7,7 +7,7 @@ use hashbrown::hash_table::Entry;
 use thalweg_core::position::{Epoch, PartitionId, Position};
 use thalweg_core::sink::Domain;
 
-use super::rules::Rules;
+use super::rules::{Rule, Rules};
 
 /// A document may take at most this part of the memory: a few large ones must not push out all others.
 const SHARE_MAX: usize = 8;
@@ -57,13 +57,19 @@ impl Bases {
     }
 
     /// The base for an effect on that document by the record at `position`.
-    pub(super) fn get<R: Rules>(&self, domain: Domain, id: &str, position: Position) -> Option<Base<'_>> {
+    pub(super) fn get<R: Rules>(
+        &self,
+        rules: &R,
+        domain: Domain,
+        id: &str,
+        position: Position,
+    ) -> Option<Base<'_>> {
         let slot = self.index.find(domain.0, |slot| slot.domain == domain)?;
         let start = self.place(slot.start);
         let (known, rest) = self.ring.get(start..)?.split_at_checked(slot.id_len as usize)?;
         let source = rest.get(..slot.source_len as usize)?;
         let of_epoch = slot.partition == position.partition && slot.epoch == position.epoch;
-        let fits = known == id.as_bytes() && (of_epoch || !R::BASE_OF_EPOCH);
+        let fits = known == id.as_bytes() && (of_epoch || !rules.keep(Rule::BaseOfEpoch));
         fits.then_some(Base { version: slot.version, removed: slot.removed, source })
     }
 
@@ -157,12 +163,12 @@ mod tests {
     fn a_base_counts_only_for_its_document_and_epoch() {
         let mut bases = Bases::new(1_000);
         bases.put(Domain(1), "a", at(0, 1), &base(5, b"{}"));
-        assert_eq!(bases.get::<Kept>(Domain(1), "a", at(0, 1)), Some(base(5, b"{}")));
-        assert_eq!(bases.get::<Kept>(Domain(1), "b", at(0, 1)), None);
-        assert_eq!(bases.get::<Kept>(Domain(1), "a", at(0, 2)), None);
-        assert_eq!(bases.get::<Kept>(Domain(1), "a", at(1, 1)), None);
+        assert_eq!(bases.get(&Kept, Domain(1), "a", at(0, 1)), Some(base(5, b"{}")));
+        assert_eq!(bases.get(&Kept, Domain(1), "b", at(0, 1)), None);
+        assert_eq!(bases.get(&Kept, Domain(1), "a", at(0, 2)), None);
+        assert_eq!(bases.get(&Kept, Domain(1), "a", at(1, 1)), None);
         bases.forget_epoch(PartitionId(0), Epoch(1));
-        assert_eq!(bases.get::<Kept>(Domain(1), "a", at(0, 1)), None);
+        assert_eq!(bases.get(&Kept, Domain(1), "a", at(0, 1)), None);
     }
 
     #[test]
@@ -170,7 +176,7 @@ mod tests {
         let mut bases = Bases::new(800);
         bases.put(Domain(1), "a", at(0, 1), &base(5, b"{}"));
         bases.put(Domain(1), "a", at(0, 1), &base(6, &[b' '; 100]));
-        assert_eq!(bases.get::<Kept>(Domain(1), "a", at(0, 1)), None);
+        assert_eq!(bases.get(&Kept, Domain(1), "a", at(0, 1)), None);
         Bases::new(0).put(Domain(1), "a", at(0, 1), &base(5, b"{}"));
     }
 
@@ -202,7 +208,7 @@ mod tests {
                         bases.put(Domain(id), &id.to_string(), at(0, 1), &base(version, &source));
                         model.insert(id, (version, source));
                         if len + 2 < 50 {
-                            prop_assert!(bases.get::<Kept>(Domain(id), &id.to_string(), at(0, 1)).is_some());
+                            prop_assert!(bases.get(&Kept, Domain(id), &id.to_string(), at(0, 1)).is_some());
                         }
                     }
                     Step::Forget(id) => {
@@ -211,7 +217,7 @@ mod tests {
                     }
                 }
                 for id in 0..20 {
-                    if let Some(found) = bases.get::<Kept>(Domain(id), &id.to_string(), at(0, 1)) {
+                    if let Some(found) = bases.get(&Kept, Domain(id), &id.to_string(), at(0, 1)) {
                         let (version, source) = &model[&id];
                         prop_assert_eq!(found, base(*version, source));
                     }

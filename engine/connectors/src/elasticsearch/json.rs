@@ -74,7 +74,8 @@ pub(super) fn is_shallow(json: &[u8], depth_max: u32) -> bool {
 
 /// At most `bytes_max` bytes of the text, cut between characters.
 pub(super) fn cut(text: &str, bytes_max: usize) -> &str {
-    &text[..text.floor_char_boundary(bytes_max)]
+    let end = (0..=bytes_max.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
+    &text[..end.unwrap_or(0)]
 }
 
 #[cfg(test)]

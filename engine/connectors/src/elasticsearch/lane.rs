@@ -12,8 +12,8 @@ use super::document::{Effect, Kind};
 use super::judge;
 use super::merge::{self, Merged};
 use super::operation::Operation;
-use super::rules::Rules;
-use super::sink::{DocumentOptions, too_large};
+use super::rules::{Rule, Rules};
+use super::sink::{Terms, too_large};
 
 #[derive(Debug)]
 pub(super) struct Lane {
@@ -44,9 +44,9 @@ struct Write {
 }
 
 impl Lane {
-    pub(super) fn new(options: &DocumentOptions) -> Self {
+    pub(super) fn new(bases_bytes: usize) -> Self {
         Self {
-            bases: Bases::new(options.bases_bytes),
+            bases: Bases::new(bases_bytes),
             stage: Stage::Idle,
             reads: Vec::new(),
             writes: Vec::new(),
@@ -55,18 +55,18 @@ impl Lane {
     }
 
     /// Plans a flight: what can be written as it is, what can be merged from memory, what has to be read first.
-    pub(super) fn plan<R: Rules>(&mut self, options: &DocumentOptions, flight: &mut Flight) -> Next {
+    pub(super) fn plan<R: Rules>(&mut self, terms: &Terms<R>, flight: &mut Flight) -> Next {
         assert!(self.stage == Stage::Idle, "a lane has one flight at a time");
         self.reads.clear();
         self.writes.clear();
         self.merged.clear();
         for index in 0..flight.len() {
-            if let Some(verdict) = self.plan_effect::<R>(options, flight, index) {
+            if let Some(verdict) = self.plan_effect(terms, flight, index) {
                 flight.settle(index, verdict);
             }
         }
         if self.reads.is_empty() {
-            return self.write::<R>(flight);
+            return self.write(terms, flight);
         }
         self.stage = Stage::Reading;
         let ids = self
@@ -78,47 +78,38 @@ impl Lane {
     }
 
     /// Plans one effect, or says at once what becomes of it.
-    fn plan_effect<R: Rules>(
-        &mut self,
-        options: &DocumentOptions,
-        flight: &Flight,
-        index: usize,
-    ) -> Option<Verdict> {
+    fn plan_effect<R: Rules>(&mut self, terms: &Terms<R>, flight: &Flight, index: usize) -> Option<Verdict> {
         let position = flight.position(index);
         let Some(effect) = Effect::decode(flight.effect(index)) else {
             return Some(Verdict::Refused(Reason::new("bad_effect", "not an effect of this connector")));
         };
-        let Some(version) = options.generation.version(position.offset) else {
+        let Some(version) = terms.options.generation.version(position.offset) else {
             let message = format!("offset {} makes no version", position.offset);
             return Some(Verdict::Refused(Reason::new("bad_offset", message)));
         };
         if effect.kind != Kind::Merge {
-            let refused = too_large(options, effect.body);
+            let refused = too_large(&terms.options, effect.body);
             if refused.is_none() {
                 self.writes.push(Write { index, version, merged: None });
             }
             return refused;
         }
-        let known = self.bases.get::<R>(flight.domain(index), effect.id, position);
+        let known = self.bases.get(&terms.rules, flight.domain(index), effect.id, position);
         let Some(Base { version: base, removed, source }) = known else {
             self.reads.push(index);
             return None;
         };
-        if removed || (R::BASE_VERSION_COMPARED && base >= version) {
+        if removed || base >= version {
             return Some(Verdict::Superseded);
         }
         let start = self.merged.len();
         let source = std::str::from_utf8(source).unwrap_or_default();
         let merged = merge::merge(source, effect.fields(), &mut self.merged);
-        self.merged_write(
-            options,
-            Write { index, version, merged: Some((start, self.merged.len())) },
-            &merged,
-        )
+        self.merged_write(terms, Write { index, version, merged: Some((start, self.merged.len())) }, &merged)
     }
 
     /// Queues the write of a merged document, or says why there is none.
-    fn merged_write(&mut self, options: &DocumentOptions, write: Write, merged: &Merged) -> Option<Verdict> {
+    fn merged_write<R: Rules>(&mut self, terms: &Terms<R>, write: Write, merged: &Merged) -> Option<Verdict> {
         match merged {
             Merged::Tombstone => return Some(Verdict::Superseded),
             Merged::Unreadable => {
@@ -127,7 +118,8 @@ impl Lane {
             }
             Merged::Document => {}
         }
-        let refused = write.merged.and_then(|(start, end)| too_large(options, &self.merged[start..end]));
+        let refused =
+            write.merged.and_then(|(start, end)| too_large(&terms.options, &self.merged[start..end]));
         if refused.is_none() {
             self.writes.push(write);
         }
@@ -135,7 +127,7 @@ impl Lane {
     }
 
     /// Sends what is to be written, if anything.
-    fn write<R: Rules>(&mut self, flight: &Flight) -> Next {
+    fn write<R: Rules>(&mut self, terms: &Terms<R>, flight: &Flight) -> Next {
         if self.writes.is_empty() {
             self.stage = Stage::Idle;
             return Next::Settled;
@@ -150,11 +142,16 @@ impl Lane {
         let bytes = parts().map(|(effect, _, document)| bulk::index_bytes(effect.id, document)).sum();
         let mut body = Vec::with_capacity(bytes);
         for (effect, version, document) in parts() {
-            let version = R::VERSIONED.then_some(version);
+            let version = terms.rules.keep(Rule::Versions).then_some(version);
             match effect.kind {
-                Kind::Remove if !R::TOMBSTONES => bulk::push_delete(&mut body, effect.id, version),
+                Kind::Remove if !terms.rules.keep(Rule::Tombstones) => {
+                    bulk::push_delete(&mut body, effect.id, version)
+                }
                 _ => bulk::push_index(&mut body, effect.id, version, document),
             }
+        }
+        if !terms.rules.keep(Rule::BaseAcknowledged) {
+            (0..self.writes.len()).for_each(|place| self.remember(flight, self.writes[place]));
         }
         self.stage = Stage::Writing;
         Next::Send(Operation::Bulk.request(body))
@@ -163,25 +160,25 @@ impl Lane {
     /// Goes on with an answer to the request under way.
     pub(super) fn answered<R: Rules>(
         &mut self,
-        options: &DocumentOptions,
+        terms: &Terms<R>,
         flight: &mut Flight,
         status: u16,
         mut body: Vec<u8>,
     ) -> Next {
         if let Some(failure) = judge::request(status, &mut body) {
-            return self.fail(flight, failure);
+            return self.fail(terms, flight, failure);
         }
         let understood = match self.stage {
-            Stage::Reading => self.take_bases::<R>(options, flight, &body),
-            Stage::Writing => self.take_verdicts::<R>(flight, &mut body),
+            Stage::Reading => self.take_bases(terms, flight, &body),
+            Stage::Writing => self.take_verdicts(terms, flight, &mut body),
             Stage::Idle => None,
         };
         match (understood, self.stage) {
             (None, _) => {
                 let reason = Reason::new("elasticsearch_unknown", "the answer is not one to this request");
-                self.fail(flight, RequestFailure::Unknown(reason))
+                self.fail(terms, flight, RequestFailure::Unknown(reason))
             }
-            (Some(()), Stage::Reading) => self.write::<R>(flight),
+            (Some(()), Stage::Reading) => self.write(terms, flight),
             (Some(()), _) => {
                 self.stage = Stage::Idle;
                 Next::Settled
@@ -190,8 +187,13 @@ impl Lane {
     }
 
     /// The request failed as a whole: what is there now is not known for anything it was to write.
-    pub(super) fn fail(&mut self, flight: &Flight, failure: RequestFailure) -> Next {
-        if self.stage == Stage::Writing {
+    pub(super) fn fail<R: Rules>(
+        &mut self,
+        terms: &Terms<R>,
+        flight: &Flight,
+        failure: RequestFailure,
+    ) -> Next {
+        if self.stage == Stage::Writing && terms.forgets_bases() {
             for write in &self.writes {
                 self.bases.forget(flight.domain(write.index));
             }
@@ -201,12 +203,7 @@ impl Lane {
     }
 
     /// Takes the bases that were read, and merges onto them. `None` when the answer is to another question.
-    fn take_bases<R: Rules>(
-        &mut self,
-        options: &DocumentOptions,
-        flight: &mut Flight,
-        body: &[u8],
-    ) -> Option<()> {
+    fn take_bases<R: Rules>(&mut self, terms: &Terms<R>, flight: &mut Flight, body: &[u8]) -> Option<()> {
         let documents = answer::read_documents(body)?;
         let reads = std::mem::take(&mut self.reads);
         let in_order = documents.len() == reads.len()
@@ -215,7 +212,7 @@ impl Lane {
             });
         if in_order {
             for (&index, document) in reads.iter().zip(&documents) {
-                if let Some(verdict) = self.take_base::<R>(options, flight, index, document) {
+                if let Some(verdict) = self.take_base(terms, flight, index, document) {
                     flight.settle(index, verdict);
                 }
             }
@@ -226,7 +223,7 @@ impl Lane {
 
     fn take_base<R: Rules>(
         &mut self,
-        options: &DocumentOptions,
+        terms: &Terms<R>,
         flight: &Flight,
         index: usize,
         document: &ReadDocument<'_>,
@@ -235,29 +232,30 @@ impl Lane {
             return Some(judge::read(cause));
         }
         let effect = Effect::decode(flight.effect(index))?;
-        let version = options.generation.version(flight.position(index).offset)?;
+        let version = terms.options.generation.version(flight.position(index).offset)?;
         let (true, Some(base), Some(source)) = (document.found, document.version, document.source) else {
             let message = format!("no document {} to change", effect.id);
             return Some(Verdict::Refused(Reason::new("document_missing", message)));
         };
-        if R::BASE_VERSION_COMPARED && base >= version {
+        if base >= version {
             return Some(Verdict::Superseded);
         }
         let start = self.merged.len();
         let merged = merge::merge(source.get(), effect.fields(), &mut self.merged);
-        self.merged_write(
-            options,
-            Write { index, version, merged: Some((start, self.merged.len())) },
-            &merged,
-        )
+        self.merged_write(terms, Write { index, version, merged: Some((start, self.merged.len())) }, &merged)
     }
 
     /// Takes the verdicts of a bulk answer. `None` when the answer is to another question.
-    fn take_verdicts<R: Rules>(&mut self, flight: &mut Flight, body: &mut [u8]) -> Option<()> {
+    fn take_verdicts<R: Rules>(
+        &mut self,
+        terms: &Terms<R>,
+        flight: &mut Flight,
+        body: &mut [u8],
+    ) -> Option<()> {
         let ids = self.writes.iter().filter_map(|write| Effect::decode(flight.effect(write.index)));
         if answer::all_written(body, ids.map(|effect| effect.id)) {
             for place in 0..self.writes.len() {
-                self.settle::<R>(flight, self.writes[place], Verdict::Done);
+                self.settle(terms, flight, self.writes[place], Verdict::Done);
             }
             return Some(());
         }
@@ -270,18 +268,21 @@ impl Lane {
             return None;
         }
         for (place, item) in items.iter().enumerate() {
-            let verdict =
-                if R::ITEM_BY_ITEM { judge::item(item.status, item.error.as_ref()) } else { Verdict::Done };
-            self.settle::<R>(flight, self.writes[place], verdict);
+            let verdict = if terms.rules.keep(Rule::ItemByItem) {
+                judge::item(item.status, item.error.as_ref())
+            } else {
+                Verdict::Done
+            };
+            self.settle(terms, flight, self.writes[place], verdict);
         }
         Some(())
     }
 
-    fn settle<R: Rules>(&mut self, flight: &mut Flight, write: Write, verdict: Verdict) {
+    fn settle<R: Rules>(&mut self, terms: &Terms<R>, flight: &mut Flight, write: Write, verdict: Verdict) {
         let domain = flight.domain(write.index);
         if verdict == Verdict::Done {
             self.remember(flight, write);
-        } else if R::BASE_FORGOTTEN_ON_DOUBT {
+        } else if terms.forgets_bases() {
             self.bases.forget(domain);
         }
         flight.settle(write.index, verdict);

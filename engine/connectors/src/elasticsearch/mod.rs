@@ -21,6 +21,6 @@ mod version;
 
 pub use document::{Document, DocumentId, Field, ID_BYTES_MAX};
 pub use operation::{Method, Operation, Target};
-pub use rules::{Kept, Rules};
+pub use rules::{Kept, Rule, Rules};
 pub use sink::{DocumentOptions, DocumentSink};
 pub use version::Generation;

@@ -1,23 +1,51 @@
 //! The rules that make the sink correct, named, so that the simulator can break each on purpose and see it caught.
+//!
+//! A sink is generic over [`Rules`]. Pipelines use [`Kept`], whose answer is a constant and compiles to nothing; only the
+//! simulator supplies another.
 
-/// Which rules are kept. Pipelines use [`Kept`]; the simulator supplies types that break one.
-pub trait Rules: 'static {
+/// A rule of the sink.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Rule {
     /// Writes carry the version of their record, so that an older one can't undo a newer one.
-    const VERSIONED: bool = true;
-    /// A removal leaves a tombstone document.
-    const TOMBSTONES: bool = true;
+    Versions,
+    /// A removal leaves a tombstone document, because Elasticsearch forgets its own.
+    Tombstones,
     /// Each effect is judged by its own item of the answer.
-    const ITEM_BY_ITEM: bool = true;
-    /// A base at or above the effect's version supersedes the effect.
-    const BASE_VERSION_COMPARED: bool = true;
+    ItemByItem,
     /// A base is forgotten when a write on it was not plainly acknowledged.
-    const BASE_FORGOTTEN_ON_DOUBT: bool = true;
+    BaseInDoubt,
+    /// A base is learnt from acknowledged writes only, not from sent ones.
+    BaseAcknowledged,
     /// A base counts only under the epoch it was learnt in.
-    const BASE_OF_EPOCH: bool = true;
+    BaseOfEpoch,
+}
+
+impl Rule {
+    /// Every rule.
+    pub const ALL: [Self; 6] = [
+        Self::Versions,
+        Self::Tombstones,
+        Self::ItemByItem,
+        Self::BaseInDoubt,
+        Self::BaseAcknowledged,
+        Self::BaseOfEpoch,
+    ];
+}
+
+/// Which rules are kept.
+pub trait Rules: Clone + 'static {
+    /// Whether that one is.
+    fn keep(&self, rule: Rule) -> bool;
 }
 
 /// Every rule is kept.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Kept;
 
-impl Rules for Kept {}
+impl Rules for Kept {
+    #[inline(always)]
+    fn keep(&self, _rule: Rule) -> bool {
+        true
+    }
+}

@@ -1,7 +1,5 @@
 //! The versioned document sink: `plan -> [read the bases that are missing] -> bulk -> verdict item by item`.
 
-use std::marker::PhantomData;
-
 use thalweg_core::failure::{Reason, RequestFailure, Verdict};
 use thalweg_core::flight::Flight;
 use thalweg_core::position::{Epoch, PartitionId};
@@ -9,7 +7,7 @@ use thalweg_core::sink::{Domain, LaneId, Next, Reply, Sink, SinkMachine};
 
 use super::document::{self, Document};
 use super::lane::Lane;
-use super::rules::{Kept, Rules};
+use super::rules::{Kept, Rule, Rules};
 use super::version::Generation;
 
 /// What a [`DocumentSink`] needs to know.
@@ -34,53 +32,72 @@ impl Default for DocumentOptions {
 /// change nothing. `R` is what the simulator breaks on purpose.
 #[derive(Debug)]
 pub struct DocumentSink<R = Kept> {
-    options: DocumentOptions,
+    terms: Terms<R>,
     /// By lane number; made when a lane is first used.
     lanes: Vec<Lane>,
-    rules: PhantomData<fn() -> R>,
 }
 
-impl<R: Rules> DocumentSink<R> {
+/// What all lanes go by.
+#[derive(Debug, Clone)]
+pub(super) struct Terms<R> {
+    pub(super) options: DocumentOptions,
+    pub(super) rules: R,
+}
+
+impl<R: Rules> Terms<R> {
+    /// Whether a base is forgotten when a write on it was not acknowledged.
+    pub(super) fn forgets_bases(&self) -> bool {
+        self.rules.keep(Rule::BaseInDoubt) && self.rules.keep(Rule::BaseAcknowledged)
+    }
+}
+
+impl DocumentSink {
     /// A sink with no lane used yet.
     #[must_use]
     pub fn new(options: DocumentOptions) -> Self {
-        Self { options, lanes: Vec::new(), rules: PhantomData }
+        Self::with_rules(options, Kept)
+    }
+}
+
+impl<R: Rules> DocumentSink<R> {
+    /// A sink that keeps those rules: for the simulator.
+    #[must_use]
+    pub fn with_rules(options: DocumentOptions, rules: R) -> Self {
+        Self { terms: Terms { options, rules }, lanes: Vec::new() }
     }
 
-    fn lane(&mut self, lane: LaneId) -> &mut Lane {
+    fn lane(&mut self, lane: LaneId) -> (&Terms<R>, &mut Lane) {
         let index = usize::from(lane.0);
         while self.lanes.len() <= index {
-            self.lanes.push(Lane::new(&self.options));
+            self.lanes.push(Lane::new(self.terms.options.bases_bytes));
         }
-        &mut self.lanes[index]
+        (&self.terms, &mut self.lanes[index])
     }
 }
 
 impl<R: Rules> SinkMachine for DocumentSink<R> {
     fn begin(&mut self, lane: LaneId, flight: &mut Flight) -> Next {
-        let options = self.options;
-        self.lane(lane).plan::<R>(&options, flight)
+        let (terms, lane) = self.lane(lane);
+        lane.plan(terms, flight)
     }
 
     fn resume(&mut self, lane: LaneId, flight: &mut Flight, reply: Reply) -> Next {
-        let options = self.options;
-        let lane = self.lane(lane);
-        let (status, body) = match reply {
-            Reply::Answer { status, body } => (status, body),
+        let (terms, lane) = self.lane(lane);
+        match reply {
+            Reply::Answer { status, body } => lane.answered(terms, flight, status, body),
             Reply::NotSent(message) => {
                 let reason = Reason::new("elasticsearch_unreachable", message);
-                return lane.fail(flight, RequestFailure::SinkDown(reason));
+                lane.fail(terms, flight, RequestFailure::SinkDown(reason))
             }
             Reply::Unknown(message) => {
-                return lane
-                    .fail(flight, RequestFailure::Unknown(Reason::new("elasticsearch_unknown", message)));
+                let reason = Reason::new("elasticsearch_unknown", message);
+                lane.fail(terms, flight, RequestFailure::Unknown(reason))
             }
-        };
-        lane.answered::<R>(&options, flight, status, body)
+        }
     }
 
     fn forget(&mut self, partition: PartitionId, epoch: Epoch) {
-        if R::BASE_OF_EPOCH {
+        if self.terms.rules.keep(Rule::BaseOfEpoch) {
             self.lanes.iter_mut().for_each(|lane| lane.forget(partition, epoch));
         }
     }
