@@ -9,4 +9,4 @@ pub mod acked;
 pub mod brokers;
 pub mod fingerprint;
 pub mod load;
-//pub mod verify;
+pub mod verify;

@@ -197,7 +197,7 @@ const EXAMPLES: &str = "\
 Examples:
   Three thousand records a second for a minute, some of them bad, and proof that all arrived:
     loadgen --topic events --rate 3000 --seconds 60 --poison 0.01 --acked acked.bin --report json
-    verify --topic events --acked acked.bin --index http://127.0.0.1:9200 --alias messages
+    verify --topic events --acked acked.bin --elasticsearch http://127.0.0.1:9200 --alias messages
 
   Fill a topic with two million records as fast as it goes, a few conversations very busy:
     loadgen --topic events --profile all-out --records 2000000 --zipf 1.1 --seed 7

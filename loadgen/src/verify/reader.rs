@@ -1,0 +1,95 @@
+//! The correct sequential reader of the topic.
+
+use super::decode::decode;
+use super::dedupe::Dedupe;
+use super::documents::{Applied, Documents};
+use super::reason::{Position, Reason};
+use hashbrown::HashMap;
+
+/// A record as the reader needs it.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    /// The key, or null.
+    pub key: Option<&'a [u8]>,
+    /// The value, or null.
+    pub value: Option<&'a [u8]>,
+    /// The header `message-id`, if there is one.
+    pub message_id: Option<&'a [u8]>,
+    /// Stands for the three above.
+    pub fingerprint: u64,
+}
+
+/// A record that must be a dead letter.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected {
+    /// Why.
+    pub reason: Reason,
+    /// What it is.
+    pub fingerprint: u64,
+    /// How large its value is: the largest ones may be dead letters without it.
+    pub value_bytes: usize,
+}
+
+/// What the topic means so far.
+#[derive(Debug)]
+pub struct Reader {
+    window: u64,
+    dedupe: HashMap<u32, Dedupe>,
+    /// What the index must hold.
+    pub documents: Documents,
+    /// What must be on the dead-letter topic.
+    pub dead_letters: HashMap<Position, Expected>,
+    /// Records read.
+    pub records: u64,
+    /// Records skipped as duplicates.
+    pub duplicates: u64,
+    /// Updates without effect, since their document was deleted.
+    pub superseded: u64,
+    /// Records that could not be deduplicated, having no message id.
+    pub without_id: u64,
+}
+
+impl Reader {
+    /// A reader of a topic from its start, with this dedupe window in offsets.
+    #[must_use]
+    pub fn new(window: u64) -> Self {
+        Self {
+            window,
+            dedupe: HashMap::new(),
+            documents: Documents::default(),
+            dead_letters: HashMap::new(),
+            records: 0,
+            duplicates: 0,
+            superseded: 0,
+            without_id: 0,
+        }
+    }
+
+    /// Reads the next record of a partition; partitions may take turns.
+    pub fn read(&mut self, position: Position, record: &Record<'_>) {
+        self.records += 1;
+        if let Some(id) = record.message_id {
+            let dedupe = self.dedupe.entry(position.partition).or_insert_with(|| Dedupe::new(self.window));
+            if dedupe.sighted(position.offset, id) {
+                self.duplicates += 1;
+                return;
+            }
+        } else {
+            self.without_id += 1;
+        }
+        let applied =
+            decode(record.key, record.value).and_then(|event| self.documents.apply(event, position));
+        match applied {
+            Ok(Applied::Changed) => {}
+            Ok(Applied::Superseded) => self.superseded += 1,
+            Err(reason) => {
+                let (fingerprint, value_bytes) = (record.fingerprint, record.value.map_or(0, <[u8]>::len));
+                self.dead_letters.insert(position, Expected { reason, fingerprint, value_bytes });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "reader_tests.rs"]
+mod tests;
