@@ -35,6 +35,15 @@ pub(crate) enum Action {
     },
     /// Prints the addresses of the servers that run.
     Status,
+    /// Runs a server of its own ports and empty data, until interrupted; prints its address and its folder.
+    Private {
+        /// Which.
+        #[arg(value_enum)]
+        server: Server,
+        /// With TLS: Kafka's SASL_SSL listener too, Elasticsearch by HTTPS and with a user only.
+        #[arg(long)]
+        secured: bool,
+    },
     /// Runs a stand-in for Elasticsearch that answers at once and records what it was told, until interrupted.
     StandIn(StandInSettings),
 }

@@ -2,6 +2,7 @@
 
 mod command_line;
 mod interrupt;
+mod private_run;
 mod shared;
 mod stages;
 
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
         Some(Action::Up { servers }) => up(&servers).map(|()| true),
         Some(Action::Down { wipe }) => shared::down(wipe).map(|()| true),
         Some(Action::Status) => status().map(|()| true),
+        Some(Action::Private { server, secured }) => private_run::run(server, secured).map(|()| true),
         Some(Action::StandIn(settings)) => stand_in(&settings.into()).map(|()| true),
     };
     match result {

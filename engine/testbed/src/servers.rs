@@ -89,7 +89,7 @@ impl Addresses {
 /// When there is none, naming the command that starts it.
 #[must_use]
 pub fn kafka() -> String {
-    reachable("Kafka", "kafka", KAFKA, |addresses| addresses.kafka.clone())
+    demand(find("Kafka", "kafka", KAFKA, |addresses| addresses.kafka.clone()))
 }
 
 /// The shared Kafka's listener for clients behind a proxy: (where the proxy must listen and clients connect, where the
@@ -99,11 +99,12 @@ pub fn kafka() -> String {
 /// When there is none, naming the command that starts it.
 #[must_use]
 pub fn kafka_proxied() -> (String, String) {
-    let target = reachable("Kafka's proxied listener", "kafka", KAFKA_PROXY_TARGET, |addresses| {
-        addresses.kafka_proxy_target.clone()
-    });
-    let listen = find(|addresses| addresses.kafka_proxied.clone());
-    (listen.unwrap_or_else(|| missing("Kafka's proxied listener", "kafka", KAFKA_PROXIED)), target)
+    let what = "proxied Kafka listener";
+    let target =
+        demand(find(what, "kafka", KAFKA_PROXY_TARGET, |addresses| addresses.kafka_proxy_target.clone()));
+    // Nothing listens there yet.
+    let [named, running] = known(|addresses| addresses.kafka_proxied.clone());
+    (demand(choose(what, "kafka", KAFKA_PROXIED, named, running, |_| true)), target)
 }
 
 /// The shared Elasticsearch: `http://HOST:PORT`.
@@ -112,19 +113,50 @@ pub fn kafka_proxied() -> (String, String) {
 /// When there is none, naming the command that starts it.
 #[must_use]
 pub fn elasticsearch() -> String {
-    reachable("Elasticsearch", "elasticsearch", ELASTICSEARCH, |addresses| addresses.elasticsearch.clone())
+    demand(find("Elasticsearch", "elasticsearch", ELASTICSEARCH, |addresses| addresses.elasticsearch.clone()))
 }
 
-fn find(of: impl Fn(&Addresses) -> Option<String>) -> Option<String> {
-    of(&Addresses::from_environment()).or_else(|| of(&Addresses::running().ok()?))
+#[expect(clippy::panic, reason = "a test without its server must fail, and say how to get it")]
+fn demand(address: Result<String, String>) -> String {
+    address.unwrap_or_else(|reason| panic!("{reason}"))
 }
 
-fn reachable(what: &str, name: &str, variable: &str, of: impl Fn(&Addresses) -> Option<String>) -> String {
-    match find(of) {
-        Some(address) if answers(&address) => address,
-        Some(address) => gone(what, name, &address),
-        None => missing(what, name, variable),
+fn find(
+    what: &str,
+    name: &str,
+    variable: &str,
+    of: impl Fn(&Addresses) -> Option<String>,
+) -> Result<String, String> {
+    let [named, running] = known(of);
+    choose(what, name, variable, named, running, answers)
+}
+
+/// What the environment names, and what runs here.
+fn known(of: impl Fn(&Addresses) -> Option<String>) -> [Option<String>; 2] {
+    [of(&Addresses::from_environment()), Addresses::running().ok().and_then(|running| of(&running))]
+}
+
+/// The named address, else the running one; an error that says what to do when there is none or it does not answer.
+fn choose(
+    what: &str,
+    name: &str,
+    variable: &str,
+    named: Option<String>,
+    running: Option<String>,
+    answers: impl Fn(&str) -> bool,
+) -> Result<String, String> {
+    let address = named.or(running).ok_or_else(|| {
+        format!(
+            "no {what} to test against: run all tests with `cargo testbed`, or start it with \
+             `cargo testbed up {name}`, or name one in {variable}"
+        )
+    })?;
+    if answers(&address) {
+        return Ok(address);
     }
+    Err(format!(
+        "the {what} at {address} does not answer: start one with `cargo testbed up {name}`, or run `cargo testbed`"
+    ))
 }
 
 fn answers(address: &str) -> bool {
@@ -134,17 +166,28 @@ fn answers(address: &str) -> bool {
         .is_ok_and(|mut all| all.any(|one| TcpStream::connect_timeout(&one, Duration::from_secs(2)).is_ok()))
 }
 
-#[expect(clippy::panic, reason = "a test without its server must fail, and say how to get it")]
-fn missing(what: &str, name: &str, variable: &str) -> ! {
-    panic!(
-        "no {what} to test against: run all tests with `cargo testbed`, or start it with `cargo testbed up {name}`, \
-         or name one in {variable}"
-    )
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-#[expect(clippy::panic, reason = "a test without its server must fail, and say how to get it")]
-fn gone(what: &str, name: &str, address: &str) -> ! {
-    panic!(
-        "{what} at {address} does not answer: start it with `cargo testbed up {name}`, or run `cargo testbed`"
-    )
+    fn kafka_of(named: Option<&str>, running: Option<&str>, up: bool) -> Result<String, String> {
+        choose("Kafka", "kafka", KAFKA, named.map(str::to_owned), running.map(str::to_owned), |_| up)
+    }
+
+    #[test]
+    fn the_environment_goes_before_what_runs() {
+        assert_eq!(kafka_of(Some("a:1"), Some("b:1"), true).unwrap(), "a:1");
+        assert_eq!(kafka_of(None, Some("b:1"), true).unwrap(), "b:1");
+    }
+
+    #[test]
+    fn without_a_server_the_error_says_how_to_get_one() {
+        let missing = kafka_of(None, None, true).unwrap_err();
+        for part in ["`cargo testbed`", "`cargo testbed up kafka`", "THALWEG_KAFKA"] {
+            assert!(missing.contains(part), "{missing}");
+        }
+        let gone = kafka_of(Some("a:1"), Some("b:1"), false).unwrap_err();
+        assert!(gone.contains("a:1 does not answer") && gone.contains("`cargo testbed up kafka`"), "{gone}");
+        assert!(!answers("http://127.0.0.1:1/"));
+    }
 }

@@ -1,12 +1,16 @@
 //! Private servers start, survive what is done to them, and leave nothing behind.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends at the first surprise")]
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use thalweg_testbed::private;
-use thalweg_testbed::process::wait_until;
+use thalweg_testbed::process::{ServerProcess, wait_until};
 use thalweg_testbed::recipe::port_answers;
 
 /// The body of `METHOD path`, over plain HTTP.
@@ -74,4 +78,26 @@ fn a_private_elasticsearch_with_a_tiny_queue_refuses_part_of_a_bulk() {
     assert!(http(node.port, "GET /two/_count", "").contains("\"count\":"), "data gone after a crash");
     drop(node);
     assert!(!process.is_alive());
+}
+
+#[test]
+fn a_private_server_goes_when_its_owner_is_killed() {
+    let mut owner = Command::new(env!("CARGO_BIN_EXE_thalweg-testbed"))
+        .args(["private", "kafka"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(owner.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let (address, folder) = (lines.next().unwrap(), PathBuf::from(lines.next().unwrap()));
+    let server = ServerProcess::remembered(&folder.join("pid")).unwrap();
+    assert!(TcpStream::connect(address).is_ok());
+    // Suspended, so that nothing but SIGKILL can end it.
+    server.signal(Signal::STOP);
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    let gone = wait_until(Duration::from_secs(20), || !server.is_alive() && !folder.exists());
+    if !gone {
+        server.kill().unwrap();
+    }
+    assert!(gone, "{} outlived its owner", folder.display());
 }

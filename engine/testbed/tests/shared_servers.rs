@@ -1,9 +1,8 @@
-//! The proxies before the real shared servers, and what a test says when there are none.
+//! The proxies before the real shared servers.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends at the first surprise")]
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::Command;
 use std::time::Duration;
 
 use reqwest::blocking::Client;
@@ -66,34 +65,4 @@ fn kafka_answers_through_the_proxy_unless_told_otherwise() {
     proxy.set(Traffic::Refuse);
     assert!(ask_versions(&proxy.address()).is_err());
     assert_eq!(ask_versions(&servers::kafka()).unwrap(), direct);
-}
-
-#[test]
-fn a_test_without_its_server_fails_and_says_how_to_get_it() {
-    let nowhere = std::env::temp_dir().join(format!("thalweg-no-servers-{}", std::process::id()));
-    let run = |kafka: &str| {
-        let output = Command::new(std::env::current_exe().unwrap())
-            .args(["needs_kafka", "--exact", "--ignored", "--nocapture"])
-            .env("THALWEG_SERVERS", &nowhere)
-            .env("THALWEG_KAFKA", kafka)
-            .output()
-            .unwrap();
-        assert!(!output.status.success());
-        String::from_utf8_lossy(&output.stderr).into_owned()
-    };
-    let missing = run("");
-    assert!(missing.contains("run all tests with `cargo testbed`"), "{missing}");
-    assert!(missing.contains("cargo testbed up kafka"), "{missing}");
-    let gone = run("127.0.0.1:1");
-    assert!(
-        gone.contains("127.0.0.1:1 does not answer") && gone.contains("cargo testbed up kafka"),
-        "{gone}"
-    );
-    std::fs::remove_dir_all(&nowhere).unwrap();
-}
-
-#[test]
-#[ignore = "run by a_test_without_its_server_fails_and_says_how_to_get_it, to see it fail"]
-fn needs_kafka() {
-    let _ = servers::kafka();
 }

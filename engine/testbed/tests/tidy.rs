@@ -1,4 +1,5 @@
 //! What can be checked of the house's rules by reading its files (see engine/ARCHITECTURE.md).
+#![allow(clippy::expect_used, clippy::panic, reason = "a test ends at the first surprise")]
 
 use std::path::{Path, PathBuf};
 

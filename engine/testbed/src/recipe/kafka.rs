@@ -262,3 +262,15 @@ impl Kafka {
         Ok(process)
     }
 }
+
+/// Runs one of Kafka's own command line tools to its end; `class` is its full name.
+///
+/// # Errors
+/// When it can't be had or fails, with the end of what it printed.
+pub fn tool(class: &str, arguments: &[&str]) -> Result<String, TestbedError> {
+    let java = machine::java_home()?.join("bin/java");
+    let jars = fetch(&format!("kafka-{VERSION}"), JARS, true)?;
+    // They run for a second: nothing that pays off later only.
+    let quick = ["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp"];
+    run(Command::new(java).args(quick).arg(format!("{}/*", jars.display())).arg(class).args(arguments))
+}

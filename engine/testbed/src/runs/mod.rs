@@ -1,0 +1,49 @@
+//! Long runs of the programs that users run (`loadgen`, `message-indexer`, `verify`) on the real servers, with faults.
+//!
+//! Nothing here shares code with the engine: programs are started, signalled and asked over HTTP, and what came of it
+//! is judged by `verify`, which shares no code with the engine either.
+
+mod admin;
+mod breaker;
+mod chaos;
+mod crash;
+mod evidence;
+mod fleet;
+mod ground;
+mod indexer;
+mod load;
+mod plan;
+mod program;
+mod programs;
+mod progress;
+mod settings;
+mod verdict;
+
+pub(crate) use breaker::run as breaker_run;
+pub(crate) use crash::run as crash_run;
+pub(crate) use settings::{BreakerSettings, CrashSettings};
+
+use std::io::Write;
+
+use serde::Serialize;
+use thalweg_testbed::TestbedError;
+
+use crate::interrupt;
+
+/// Something outside of this program did not do what it should.
+fn failed(what: &str, reason: impl ToString) -> TestbedError {
+    TestbedError::Command { command: what.to_owned(), reason: reason.to_string() }
+}
+
+/// An error once somebody wants the run to end.
+fn go_on() -> Result<(), TestbedError> {
+    if interrupt::interrupted() { Err(failed("the run", "interrupted")) } else { Ok(()) }
+}
+
+/// The last line of standard output.
+fn print<T: Serialize>(report: &T) -> Result<(), TestbedError> {
+    let line = serde_json::to_string(report).map_err(|error| failed("the report", error))?;
+    // A closed pipe is the reader's business.
+    let _ = writeln!(std::io::stdout(), "{line}");
+    Ok(())
+}

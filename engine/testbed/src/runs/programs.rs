@@ -1,0 +1,48 @@
+//! Where the programs under test are: built as a user would, or named.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use thalweg_testbed::TestbedError;
+
+use super::failed;
+
+/// The folder with `loadgen`, `verify` and `message-indexer`.
+pub(crate) struct Programs(PathBuf);
+
+impl Programs {
+    /// Those in `folder`, or else built now with cargo's `profile`.
+    pub(crate) fn find(folder: Option<&Path>, profile: &str) -> Result<Self, TestbedError> {
+        let programs = match folder {
+            Some(folder) => Self(folder.to_path_buf()),
+            None => Self(build(profile)?),
+        };
+        for name in ["loadgen", "verify", "message-indexer"] {
+            let path = programs.0.join(name);
+            if !path.is_file() {
+                return Err(failed(name, format!("there is no {}", path.display())));
+            }
+        }
+        Ok(programs)
+    }
+
+    /// A command that runs one of them.
+    pub(crate) fn command(&self, name: &str) -> Command {
+        Command::new(self.0.join(name))
+    }
+}
+
+fn build(profile: &str) -> Result<PathBuf, TestbedError> {
+    let root = crate::stages::workspace_root();
+    let arguments = ["build", "--profile", profile, "-p", "loadgen", "-p", "message-search", "--bins"];
+    eprintln!("cargo {}", arguments.join(" "));
+    let mut cargo = Command::new("cargo");
+    let status = cargo.args(arguments).current_dir(root).stdin(Stdio::null()).status();
+    let status = status.map_err(|error| failed("cargo build", error))?;
+    if !status.success() {
+        return Err(failed("cargo build", status));
+    }
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    // Cargo's own name for the folder of the profile `dev`.
+    Ok(target.join(if profile == "dev" { "debug" } else { profile }))
+}
