@@ -1,12 +1,26 @@
 //! Thalweg: flows from a log to the outside world, in the order of every key.
+//!
+//! A pipeline binary is a settings struct, a function from settings to a [`flow::Flow`], and a [`Program`] that runs
+//! it. Operators see one [`Record`] at a time and say what becomes of it.
 #![forbid(unsafe_code)]
 
+mod clock;
+mod drive;
+mod exit;
+pub mod flow;
 pub mod settings;
+mod snapshot;
 
+pub use exit::ExitError;
 pub use thalweg_core::failure::Reason;
 pub use thalweg_core::operator::{Operator, Output, Step, Then};
 pub use thalweg_core::record::Record;
 pub use thalweg_core::sink::SinkHandle;
+
+/// Kafka's settings.
+pub mod kafka {
+    pub use thalweg_connectors::kafka::settings::KafkaSettings;
+}
 
 /// Documents in Elasticsearch.
 pub mod elasticsearch {

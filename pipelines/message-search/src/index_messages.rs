@@ -83,7 +83,7 @@ fn created_id<'r>(
     conversation: &str,
 ) -> Result<DocumentId<'r>, Reason> {
     match DocumentId::new(tenant, key, id) {
-        Err(reason) if reason.class != "id_too_long" => Err(reason),
+        Err(reason) if reason.class == "bad_key" => Err(reason),
         _ if key != conversation.as_bytes() => {
             Err(Reason::new("key_mismatch", "the record's key is not the message's conversationId"))
         }

@@ -1,0 +1,113 @@
+//! What the source tells, told to the worker.
+
+use thalweg_connectors::kafka::event::{CommitOutcome, PartitionPosition, SourceEvent};
+use thalweg_core::operator::Operator;
+use thalweg_core::position::PartitionId;
+use thalweg_core::time::Now;
+use thalweg_core::worker::{CommitResult, PartitionName, Positions};
+
+use super::looping::Driver;
+
+impl<O: Operator> Driver<O> {
+    pub(super) fn poll_source(&mut self, now: Now) {
+        for event in self.source.poll_events() {
+            self.tell(event, now);
+            self.obey(now);
+        }
+    }
+
+    fn tell(&mut self, event: SourceEvent, now: Now) {
+        match event {
+            SourceEvent::Assigned(ids) => self.assigned(ids, now),
+            SourceEvent::Revoked(ids) => {
+                tracing::info!(partitions = %self.names(&ids), "partitions revoked");
+                self.counted.rebalances += 1;
+                self.reading.stop(&ids);
+                self.rebuilds.forget(&ids);
+                self.worker.revoked(ids, now);
+            }
+            SourceEvent::Lost(ids) => {
+                tracing::warn!(partitions = %self.names(&ids), "partitions lost: the group has given them away");
+                self.counted.rebalances += 1;
+                self.reading.stop(&ids);
+                self.rebuilds.forget(&ids);
+                self.worker.lost(ids, now);
+            }
+            SourceEvent::Positions(found) => self.positioned(found, now),
+            SourceEvent::Committed { outcome, .. } => self.committed(outcome, now),
+            SourceEvent::OffsetOutOfRange { partition, offset, reason } => {
+                let partition_name = self.names(&[partition]);
+                tracing::warn!(partition = %partition_name, offset, "the log does not hold this offset: {reason}");
+                self.worker.out_of_range(partition, now);
+            }
+            SourceEvent::PartitionFailed { partition, reason } => {
+                let name = self.names(&[partition]);
+                self.fail(format!("records of {name} can't be read, and are not skipped: {reason}"), now);
+            }
+            SourceEvent::Fatal(reason) => self.fail(format!("the Kafka client can't go on: {reason}"), now),
+            SourceEvent::Warning(reason) => tracing::warn!("kafka: {reason}"),
+        }
+    }
+
+    fn assigned(&mut self, ids: Vec<PartitionId>, now: Now) {
+        self.counted.joined = true;
+        if ids.is_empty() {
+            tracing::info!("the group has no partition to give");
+            return;
+        }
+        tracing::info!(partitions = %self.names(&ids), "partitions assigned");
+        self.counted.rebalances += 1;
+        self.rebuilds.begin(&ids, now);
+        let named = ids.into_iter().filter_map(|id| {
+            let (topic, number) = self.source.partitions().name(id)?;
+            Some((id, PartitionName { topic: topic.into(), number }))
+        });
+        let named = named.collect();
+        self.worker.assigned(named, now);
+    }
+
+    fn positioned(&mut self, found: Vec<PartitionPosition>, now: Now) {
+        let positions = found.into_iter().map(|found| {
+            let PartitionPosition { partition, committed, low, high } = found;
+            let until = committed.as_ref().map_or(low, |(offset, _)| (*offset).max(low));
+            self.rebuilds.positioned(partition, until, high, now);
+            self.note_end(partition, high);
+            Positions { partition, committed, low, high }
+        });
+        let positions = positions.collect();
+        self.worker.positioned(positions, now);
+    }
+
+    fn note_end(&mut self, partition: PartitionId, high: i64) {
+        let ends = &mut self.counted.ends;
+        if ends.len() <= partition.index() {
+            ends.resize(partition.index() + 1, None);
+        }
+        ends[partition.index()] = Some(high);
+    }
+
+    fn committed(&mut self, outcome: CommitOutcome, now: Now) {
+        self.counted.commits += 1;
+        let result = match outcome {
+            CommitOutcome::Committed => {
+                self.counted.committed_ms = Some(now.uptime_ms);
+                CommitResult::Done
+            }
+            CommitOutcome::Fenced(reason) => {
+                self.counted.commits_failed += 1;
+                CommitResult::Fenced(reason)
+            }
+            CommitOutcome::Failed(reason) => {
+                self.counted.commits_failed += 1;
+                CommitResult::Failed(reason)
+            }
+        };
+        self.worker.committed(result, now);
+    }
+
+    /// Partitions as people name them.
+    pub(super) fn names(&self, ids: &[PartitionId]) -> String {
+        let names = ids.iter().filter_map(|id| self.source.partitions().name(*id));
+        names.map(|(topic, number)| format!("{topic}/{number}")).collect::<Vec<_>>().join(" ")
+    }
+}

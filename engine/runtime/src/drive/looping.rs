@@ -1,0 +1,192 @@
+//! The worker's loop: one turn takes what has come, reads at most one batch, and does what the core asks for.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thalweg_connectors::kafka::source::KafkaSource;
+use thalweg_core::operator::Operator;
+use thalweg_core::outcome::Outcome;
+use thalweg_core::sink::{LaneId, Reply};
+use thalweg_core::time::Now;
+use thalweg_core::worker::{SinkIndex, Worker};
+
+use super::reading::Reading;
+use super::rebuild::Rebuilds;
+use super::thread::Ending;
+use super::wake::Wake;
+use crate::clock;
+use crate::flow::Connection;
+use crate::snapshot::{Board, PartitionSnapshot, Snapshot};
+
+/// Time between two snapshots, and between two polls of the source that nothing has asked for.
+const TICK_MS: u64 = 1_000;
+
+/// Replies that have come and were not shown to the worker yet.
+pub(super) type Replies = Rc<RefCell<Vec<(SinkIndex, LaneId, Reply)>>>;
+
+/// A worker and all that it talks to.
+pub(super) struct Driver<O> {
+    pub(super) worker: Worker<O>,
+    pub(super) source: KafkaSource,
+    /// Of the flow's sinks in their order, then of the dead letters.
+    pub(super) connections: Vec<Rc<dyn Connection>>,
+    pub(super) wake: Arc<Wake>,
+    pub(super) board: Board,
+    pub(super) replies: Replies,
+    pub(super) reading: Reading,
+    pub(super) rebuilds: Rebuilds,
+    pub(super) counted: Counted,
+    pub(super) started_ms: u64,
+    pub(super) stop_deadline_ms: u64,
+    pub(super) stopping: bool,
+    /// Why the flow must not go on.
+    pub(super) failed: Option<String>,
+    pub(super) ended: Option<Ending>,
+    pub(super) next_tick_ms: u64,
+}
+
+/// What the driver counts beside the worker.
+#[derive(Debug, Default)]
+pub(super) struct Counted {
+    pub(super) joined: bool,
+    pub(super) rebalances: u64,
+    pub(super) commits: u64,
+    pub(super) commits_failed: u64,
+    pub(super) committed_ms: Option<u64>,
+    pub(super) first_effect_ms: Option<u64>,
+    /// Highest known end of each partition's log, by partition id.
+    pub(super) ends: Vec<Option<i64>>,
+}
+
+impl<O: Operator> Driver<O> {
+    /// Runs until the worker has stopped.
+    pub(super) async fn run(mut self) -> (Ending, KafkaSource) {
+        loop {
+            let now = clock::now();
+            let read = self.turn(now);
+            if let Some(ending) = self.ended.take() {
+                self.publish(now);
+                return (ending, self.source);
+            }
+            if read {
+                // There is more to read; replies get their chance first.
+                tokio::task::yield_now().await;
+            } else {
+                self.rest(now).await;
+            }
+        }
+    }
+
+    /// One turn. Answers whether the next one should follow at once.
+    fn turn(&mut self, now: Now) -> bool {
+        let tick = now.uptime_ms >= self.next_tick_ms;
+        if self.wake.take_source() || tick {
+            self.poll_source(now);
+            self.reading.woken();
+        }
+        if self.wake.must_stop() && !self.stopping {
+            self.stop(now);
+        }
+        self.take_replies(now);
+        self.obey(now);
+        let read = self.read_one(now);
+        if self.worker.wake_at_ms().is_some_and(|due_ms| due_ms <= now.uptime_ms) {
+            self.worker.wake(now);
+        }
+        self.obey(now);
+        while let Some(batch) = self.worker.take_spent() {
+            self.reading.take_back(batch);
+        }
+        if tick {
+            self.next_tick_ms = now.plus_ms(TICK_MS);
+            self.publish(now);
+        }
+        read && self.reading.is_ready(|id| self.worker.read_limits(id).is_some())
+    }
+
+    fn take_replies(&mut self, now: Now) {
+        let replies = std::mem::take(&mut *self.replies.borrow_mut());
+        if replies.is_empty() {
+            return;
+        }
+        for (sink, lane, reply) in replies {
+            self.worker.replied(sink, lane, reply, now);
+        }
+        if self.counted.first_effect_ms.is_none() && self.worker.accounts().of(Outcome::Delivered) > 0 {
+            let after_ms = now.uptime_ms.saturating_sub(self.started_ms);
+            self.counted.first_effect_ms = Some(after_ms);
+            tracing::info!(after_ms, "first effect is durable");
+        }
+    }
+
+    /// Reads one batch of the partition whose turn it is. Answers whether one was read.
+    fn read_one(&mut self, now: Now) -> bool {
+        let worker = &self.worker;
+        let Some((partition, limits)) = self.reading.next(|id| worker.read_limits(id)) else { return false };
+        let mut batch = self.reading.empty_batch();
+        let read = self.source.read(partition, &mut batch, limits.records, limits.bytes);
+        if read >= limits.records || batch.size_bytes() >= limits.bytes {
+            self.reading.may_have_more(partition);
+        }
+        match batch.last_offset() {
+            None => self.reading.take_back(batch),
+            Some(last_offset) => {
+                self.rebuilds.read(partition, last_offset, now);
+                self.worker.batch(batch, now);
+            }
+        }
+        read > 0
+    }
+
+    /// Waits for something to happen, or for the time when something is due.
+    async fn rest(&self, now: Now) {
+        let due_ms = self.worker.wake_at_ms().map_or(self.next_tick_ms, |due_ms| due_ms.min(self.next_tick_ms));
+        let pause = Duration::from_millis(due_ms.saturating_sub(now.uptime_ms));
+        tokio::select! {
+            () = self.wake.wait() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+
+    /// Begins to stop: what was read is finished and committed, up to the deadline.
+    pub(super) fn stop(&mut self, now: Now) {
+        if !self.stopping {
+            self.stopping = true;
+            self.worker.stop(now, now.plus_ms(self.stop_deadline_ms));
+        }
+    }
+
+    fn publish(&self, now: Now) {
+        let partitions = self.worker.progress().filter_map(|progress| {
+            let (topic, number) = self.source.partitions().name(progress.partition)?;
+            let high = self.counted.ends.get(progress.partition.index()).copied().flatten();
+            Some(PartitionSnapshot {
+                topic: topic.into(),
+                number,
+                committed: progress.committed,
+                finished: progress.finished,
+                open: progress.open,
+                high: high.map(|high| high.max(progress.read_end)),
+            })
+        });
+        let snapshot = Snapshot {
+            taken_ms: now.uptime_ms,
+            joined: self.counted.joined,
+            stopping: self.stopping,
+            accounts: self.worker.accounts().clone(),
+            sinks: self.worker.sink_status().collect(),
+            partitions: partitions.collect(),
+            reserved_bytes: self.worker.reserved_bytes(),
+            held_keys: self.worker.held_keys(),
+            rebalances: self.counted.rebalances,
+            commits: self.counted.commits,
+            commits_failed: self.counted.commits_failed,
+            committed_ms: self.counted.committed_ms,
+            rebuild_ms: self.rebuilds.last_ms(),
+            first_effect_ms: self.counted.first_effect_ms,
+        };
+        *self.board.lock() = snapshot;
+    }
+}

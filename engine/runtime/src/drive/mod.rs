@@ -1,0 +1,11 @@
+//! Driving one worker: real time, a real source and real connections around the core's state machine.
+
+mod commands;
+mod events;
+mod looping;
+mod reading;
+mod rebuild;
+mod thread;
+mod wake;
+
+pub(crate) use thread::{Ending, WorkerThread, start};

@@ -1,0 +1,96 @@
+//! Which partitions may have something to read, in turn.
+
+use std::collections::VecDeque;
+
+use thalweg_core::batch::Batch;
+use thalweg_core::position::{Epoch, PartitionId};
+
+/// The started partitions. After a wake-up each is read until it is empty; then it is left alone until the next.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    started: Vec<PartitionId>,
+    /// May have more; the front is next.
+    filled: VecDeque<PartitionId>,
+    /// Batches to fill again.
+    spare: Vec<Batch>,
+}
+
+/// Spare batches kept; each may hold an arena of some megabytes.
+const SPARE_MAX: usize = 16;
+
+impl Reading {
+    pub(super) fn start(&mut self, partition: PartitionId) {
+        if !self.started.contains(&partition) {
+            self.started.push(partition);
+        }
+        self.may_have_more(partition);
+    }
+
+    pub(super) fn stop(&mut self, partitions: &[PartitionId]) {
+        self.started.retain(|id| !partitions.contains(id));
+        self.filled.retain(|id| !partitions.contains(id));
+    }
+
+    /// The source woke us, without saying for which partition.
+    pub(super) fn woken(&mut self) {
+        for index in 0..self.started.len() {
+            self.may_have_more(self.started[index]);
+        }
+    }
+
+    pub(super) fn may_have_more(&mut self, partition: PartitionId) {
+        if !self.filled.contains(&partition) {
+            self.filled.push_back(partition);
+        }
+    }
+
+    /// The next partition that `allows` lets be read, with what it allows; the others keep their turn.
+    pub(super) fn next<L>(&mut self, allows: impl Fn(PartitionId) -> Option<L>) -> Option<(PartitionId, L)> {
+        let found =
+            self.filled.iter().enumerate().find_map(|(index, id)| allows(*id).map(|limits| (index, limits)));
+        let (index, limits) = found?;
+        self.filled.remove(index).map(|id| (id, limits))
+    }
+
+    /// Whether [`Reading::next`] would find one.
+    pub(super) fn is_ready(&self, allows: impl Fn(PartitionId) -> bool) -> bool {
+        self.filled.iter().any(|id| allows(*id))
+    }
+
+    pub(super) fn empty_batch(&mut self) -> Batch {
+        self.spare.pop().unwrap_or_else(|| Batch::new(PartitionId(0), Epoch(0)))
+    }
+
+    pub(super) fn take_back(&mut self, batch: Batch) {
+        if self.spare.len() < SPARE_MAX {
+            self.spare.push(batch);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: u32) -> PartitionId {
+        PartitionId(number)
+    }
+
+    #[test]
+    fn partitions_take_turns_and_those_held_back_keep_theirs() {
+        let mut reading = Reading::default();
+        (0..3).for_each(|number| reading.start(id(number)));
+        let all = |_| Some(());
+        assert_eq!(reading.next(all), Some((id(0), ())));
+        reading.may_have_more(id(0));
+        assert_eq!(reading.next(|id| (id.0 != 1).then_some(())), Some((id(2), ())));
+        assert_eq!(reading.next(all), Some((id(1), ())));
+        assert_eq!(reading.next(all), Some((id(0), ())));
+        assert_eq!(reading.next(all), None);
+        reading.woken();
+        reading.stop(&[id(0), id(1)]);
+        assert!(reading.is_ready(|id| id.0 == 2));
+        assert_eq!(reading.next(all), Some((id(2), ())));
+        assert!(!reading.is_ready(|_| true));
+    }
+}

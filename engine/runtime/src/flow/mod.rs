@@ -1,0 +1,23 @@
+//! A flow: source, operators, sinks, dead letters and guarantee of one job, said in this order.
+//!
+//! ```no_run
+//! # use thalweg::flow::{DeadLetters, Dedupe, Flow, Guarantee, Source};
+//! # use thalweg::kafka::KafkaSettings;
+//! # use thalweg::{Output, Record, Step};
+//! # fn settings() -> KafkaSettings { KafkaSettings::default() }
+//! let flow = Flow::named("audit")
+//!     .source(Source::topic("orders").settings(&settings()))
+//!     .dedupe(Dedupe::by_header("event-id"))
+//!     .operator("count", |_sinks| |_record: &Record<'_>, _out: &mut Output<'_>| Step::Filtered("counted"))
+//!     .dead_letters(DeadLetters::beside_the_topic())
+//!     .guarantee(Guarantee::AtLeastOnce);
+//! ```
+
+mod builder;
+mod sink;
+mod source;
+
+pub use builder::{AlmostFlow, Flow, FlowBuilder, Guarantee, Named, Start};
+pub use sink::{Connection, Log, Sinks, SinkPlan, Waiting};
+pub(crate) use sink::AnySink;
+pub use source::{DeadLetters, Dedupe, Source};

@@ -1,0 +1,52 @@
+//! What a worker shows of itself, once a second: all that metrics, health and summary are made of.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use thalweg_core::SinkStatus;
+use thalweg_core::worker::Accounts;
+
+/// One worker, as it was when it last looked up from its work.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Snapshot {
+    /// Uptime at which it was taken; 0: none was taken yet.
+    pub(crate) taken_ms: u64,
+    /// The group has given it partitions (or none, and said so).
+    pub(crate) joined: bool,
+    pub(crate) stopping: bool,
+    pub(crate) accounts: Accounts,
+    pub(crate) sinks: Vec<(&'static str, SinkStatus)>,
+    pub(crate) partitions: Vec<PartitionSnapshot>,
+    pub(crate) reserved_bytes: u64,
+    pub(crate) held_keys: usize,
+    pub(crate) rebalances: u64,
+    pub(crate) commits: u64,
+    pub(crate) commits_failed: u64,
+    /// Uptime of the last commit that the broker confirmed.
+    pub(crate) committed_ms: Option<u64>,
+    pub(crate) rebuild_ms: Option<u64>,
+    /// From the start of the process to the first effect that was durable.
+    pub(crate) first_effect_ms: Option<u64>,
+}
+
+/// One assigned partition.
+#[derive(Debug, Clone)]
+pub(crate) struct PartitionSnapshot {
+    pub(crate) topic: Arc<str>,
+    pub(crate) number: i32,
+    pub(crate) committed: i64,
+    pub(crate) finished: i64,
+    pub(crate) open: usize,
+    /// One above the newest record, as far as is known.
+    pub(crate) high: Option<i64>,
+}
+
+impl PartitionSnapshot {
+    /// Records between what is finished and the end of the log.
+    pub(crate) fn lag(&self) -> Option<u64> {
+        self.high.map(|high| high.saturating_sub(self.finished).max(0).unsigned_abs())
+    }
+}
+
+/// Where a worker's latest snapshot lies.
+pub(crate) type Board = Arc<Mutex<Snapshot>>;
