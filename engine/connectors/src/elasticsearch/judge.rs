@@ -98,7 +98,7 @@ pub(super) fn read(cause: &Cause<'_>) -> Verdict {
 ///
 /// Only 400 and 413 are about the content. Every status that is not in the table is taken for the sink's state: what
 /// answers there is not an Elasticsearch in order, and a record must not pay for it.
-pub(super) fn request(status: u16, body: &mut [u8]) -> Option<RequestFailure> {
+pub(super) fn request(status: u16, body: &[u8]) -> Option<RequestFailure> {
     if status == 200 {
         return None;
     }
@@ -162,17 +162,16 @@ mod tests {
 
     #[test]
     fn whole_requests_blame_records_only_for_400_and_413() {
-        assert_eq!(request(200, &mut []), None);
+        assert_eq!(request(200, &[]), None);
         for status in [400, 413] {
-            assert!(matches!(request(status, &mut []), Some(RequestFailure::Refused(_))), "{status}");
+            assert!(matches!(request(status, &[]), Some(RequestFailure::Refused(_))), "{status}");
         }
-        assert_eq!(request(429, &mut []), Some(RequestFailure::Overloaded));
+        assert_eq!(request(429, &[]), Some(RequestFailure::Overloaded));
         for status in [201, 301, 401, 403, 404, 405, 406, 408, 409, 410, 415, 500, 502, 503, 504] {
-            assert!(matches!(request(status, &mut []), Some(RequestFailure::SinkDown(_))), "{status}");
+            assert!(matches!(request(status, &[]), Some(RequestFailure::SinkDown(_))), "{status}");
         }
-        let mut blocked =
-            br#"{"error":{"type":"cluster_block_exception","reason":"blocked"},"status":400}"#.to_vec();
-        assert!(matches!(request(400, &mut blocked), Some(RequestFailure::SinkDown(_))));
+        let blocked = br#"{"error":{"type":"cluster_block_exception","reason":"blocked"},"status":400}"#;
+        assert!(matches!(request(400, blocked), Some(RequestFailure::SinkDown(_))));
     }
 
     #[test]

@@ -165,7 +165,7 @@ impl Lane {
         status: u16,
         mut body: Vec<u8>,
     ) -> Next {
-        if let Some(failure) = judge::request(status, &mut body) {
+        if let Some(failure) = judge::request(status, &body) {
             return self.fail(terms, flight, failure);
         }
         let understood = match self.stage {

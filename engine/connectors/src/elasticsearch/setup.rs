@@ -45,6 +45,9 @@ pub struct Found {
 /// Why documents can't be written there. Somebody has to do something.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SetupError {
+    /// The alias can't name anything.
+    #[error("{0}")]
+    BadAlias(String),
     /// The flow's mapping is not one.
     #[error("the mapping's properties are not a JSON object: {0}")]
     BadProperties(String),
