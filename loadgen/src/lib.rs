@@ -9,4 +9,6 @@ pub mod acked;
 pub mod brokers;
 pub mod fingerprint;
 pub mod load;
+pub mod progress;
+pub mod report_format;
 pub mod verify;

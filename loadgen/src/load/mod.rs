@@ -16,7 +16,6 @@ pub mod pacer;
 pub mod poison;
 pub mod popularity;
 pub mod producer;
-pub mod progress;
 pub mod report;
 pub mod run;
 pub mod schedule;

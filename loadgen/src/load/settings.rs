@@ -5,6 +5,7 @@ use super::mix::{Mix, Shares};
 use super::poison::Poison;
 use super::schedule::Profile;
 use crate::brokers::Brokers;
+use crate::report_format::ReportFormat;
 use clap::{Parser, ValueEnum};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -165,15 +166,6 @@ pub struct Settings {
     /// Make the records but send them nowhere: shows what making them costs
     #[arg(long)]
     pub(super) dry_run: bool,
-}
-
-/// How a summary is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ReportFormat {
-    /// For people, on standard error.
-    Text,
-    /// The same, and one line of JSON on standard output.
-    Json,
 }
 
 /// The profiles by name.

@@ -1,6 +1,7 @@
 //! The command line of `verify`.
 
 use crate::brokers::Brokers;
+use crate::report_format::ReportFormat;
 use clap::Parser;
 use std::path::PathBuf;
 
@@ -83,8 +84,8 @@ pub struct Settings {
     pub(super) header_reason: String,
 
     /// Also print the summary as one line of JSON, the last line of standard output
-    #[arg(long, value_enum, default_value_t = crate::load::settings::ReportFormat::Json)]
-    pub(super) report: crate::load::settings::ReportFormat,
+    #[arg(long, value_enum, default_value_t = ReportFormat::Json)]
+    pub(super) report: ReportFormat,
 }
 
 /// What the documents are compared with.

@@ -7,11 +7,11 @@ pub fn is_date(text: &str) -> bool {
     date_optional_time(text.as_bytes()).is_some() || epoch_millis(text)
 }
 
-/// `1692095400000`, also negative and with up to six digits after a point.
+/// `1692095400000`, also negative, and with a point and up to six digits behind it.
 fn epoch_millis(text: &str) -> bool {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = whole.strip_prefix('-').unwrap_or(whole);
-    let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     all_digits(digits) && whole.parse::<i64>().is_ok() && all_digits(fraction) && fraction.len() <= 6
 }
 
@@ -121,6 +121,7 @@ mod tests {
             "1692095400000",
             "-5",
             "1.5",
+            "1.",
         ] {
             assert!(is_date(taken), "{taken}");
         }

@@ -42,6 +42,8 @@ impl Topic {
                 ("check.crcs", "true"),
                 // Per partition: with 64 partitions 512 MB at the very most.
                 ("queued.max.messages.kbytes", "8192"),
+                // The default, a second, is how long a partition whose queue is full would not be asked again.
+                ("fetch.queue.backoff.ms", "5"),
             ])
             .create()?;
         let metadata = consumer
