@@ -4,14 +4,24 @@
 //! it. Operators see one [`Record`] at a time and say what becomes of it.
 #![forbid(unsafe_code)]
 
+mod admin;
 mod clock;
+mod documents;
 mod drive;
 mod exit;
 pub mod flow;
+mod logs;
+pub mod metrics;
+mod program;
 pub mod settings;
 mod snapshot;
+mod startup;
+mod summary;
+mod supervise;
+mod topic_watch;
 
 pub use exit::ExitError;
+pub use program::{Program, Settings};
 pub use thalweg_core::failure::Reason;
 pub use thalweg_core::operator::{Operator, Output, Step, Then};
 pub use thalweg_core::record::Record;
@@ -19,10 +29,12 @@ pub use thalweg_core::sink::SinkHandle;
 
 /// Kafka's settings.
 pub mod kafka {
-    pub use thalweg_connectors::kafka::settings::KafkaSettings;
+    pub use thalweg_connectors::kafka::settings::{GroupSettings, KafkaSettings};
 }
 
 /// Documents in Elasticsearch.
 pub mod elasticsearch {
+    pub use crate::documents::Documents;
+    pub use thalweg_connectors::elasticsearch::settings::ElasticsearchSettings;
     pub use thalweg_connectors::elasticsearch::{Document, DocumentId, DocumentSink, Field};
 }

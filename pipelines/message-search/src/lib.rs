@@ -1,7 +1,11 @@
 //! Message search: message events from Kafka become documents that can be searched.
 
 pub mod event;
+mod flow;
 mod index_messages;
 mod nesting;
+mod settings;
 
+pub use flow::flow;
 pub use index_messages::IndexMessages;
+pub use settings::{DeadLetterSettings, DedupeSettings, Settings, SourceSettings, VARIABLES};

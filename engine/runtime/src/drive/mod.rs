@@ -8,4 +8,4 @@ mod rebuild;
 mod thread;
 mod wake;
 
-pub(crate) use thread::{Ending, WorkerThread, start};
+pub(crate) use thread::{Ending, Plan, WorkerThread, start};

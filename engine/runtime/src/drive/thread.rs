@@ -27,12 +27,10 @@ use crate::exit::ExitError;
 use crate::flow::{Connection, Flow, Waiting};
 use crate::settings::EngineSettings;
 use crate::snapshot::{Board, Snapshot};
+use crate::startup::RECORD_BYTES_MAX;
 
 /// How long closing a consumer may take: leaving the group is one request.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The largest record that Kafka takes unless told otherwise.
-const RECORD_BYTES_MAX: u32 = 1_048_588;
 
 /// How a worker ended.
 #[derive(Debug)]

@@ -45,6 +45,13 @@ impl SettingError {
         Self { path, value: Some(value.to_string()), origin: None, problem: allowed.into() }
     }
 
+    /// A connector's error, whose key stands below `section`.
+    #[must_use]
+    pub fn of_connector(section: &str, error: &thalweg_connectors::kafka::settings::SettingError) -> Self {
+        let key = format!("{section}.{}", error.key);
+        Self::new(&key, toml::Value::String(error.value.clone()), error.allowed.clone())
+    }
+
     pub(super) fn general(problem: impl Into<String>) -> Self {
         Self { path: Vec::new(), value: None, origin: None, problem: problem.into() }
     }

@@ -68,8 +68,12 @@ impl Layers {
     ///
     /// # Errors
     /// The first key that does not exist or value that can't be.
-    pub fn read<T: DeserializeOwned>(&self) -> Result<T, SettingError> {
-        T::deserialize(&self.tree)
+    pub fn read<T: Default + Serialize + DeserializeOwned>(&self) -> Result<T, SettingError> {
+        // The defaults are a layer too: a section of which a file sets one key keeps the pipeline's own defaults for
+        // the others, and not those of the section's type.
+        let mut tree = Node::of_table(as_table(&T::default())?, &Origin::Default);
+        tree.lay(&self.tree);
+        T::deserialize(&tree)
     }
 
     /// The error of a check that ran on the typed settings, completed with where the value was set.
@@ -176,6 +180,25 @@ mod tests {
         let settings = read(file, &[("THALWEG__OUTER__ON", "false")], &["outer.kind=very-special"]).unwrap();
         assert_eq!(settings.outer.name.as_deref(), Some("f"));
         assert_eq!((settings.outer.on, settings.outer.kind), (false, Kind::VerySpecial));
+    }
+
+    #[test]
+    fn a_section_set_in_part_keeps_the_other_defaults() {
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        struct Pipeline {
+            outer: Outer,
+        }
+        impl Default for Pipeline {
+            fn default() -> Self {
+                let name = Some("of the pipeline".to_owned());
+                Self { outer: Outer { name, ..Outer::default() } }
+            }
+        }
+        let flags = ["outer.on=true".to_owned()];
+        let layers = Layers::gather(None, &[], std::iter::empty(), &flags).unwrap();
+        let outer = layers.read::<Pipeline>().unwrap().outer;
+        assert_eq!((outer.on, outer.name.as_deref()), (true, Some("of the pipeline")));
     }
 
     #[test]

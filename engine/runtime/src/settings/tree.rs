@@ -63,6 +63,21 @@ impl Node {
         }
     }
 
+    /// Lays `over` on top: its values win, sections are joined.
+    pub(super) fn lay(&mut self, over: &Self) {
+        match (self, over) {
+            (Self::Section(below), Self::Section(above)) => {
+                for (key, node) in above {
+                    match below.get_mut(key) {
+                        Some(found) => found.lay(node),
+                        None => drop(below.insert(key.clone(), node.clone())),
+                    }
+                }
+            }
+            (below, above) => *below = above.clone(),
+        }
+    }
+
     /// Where the value at `path` (or, for a section, anything in it) was set.
     pub(super) fn origin(&self, path: &[String]) -> Option<Origin> {
         match (self, path.split_first()) {

@@ -1,0 +1,109 @@
+//! The admin page: metrics and health, for whoever may reach the address; GET only.
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use thalweg_core::worker::Accounts;
+use tokio::net::TcpListener;
+
+use crate::exit::ExitError;
+use crate::snapshot::{Board, Snapshot};
+use crate::{clock, metrics};
+
+/// A worker that has not looked up for so long is stuck; it does so every second.
+const SILENT_MS: u64 = 15_000;
+
+/// What the page shows.
+#[derive(Clone)]
+pub(crate) struct View {
+    pub(crate) boards: Vec<Board>,
+    pub(crate) flow: &'static str,
+    pub(crate) memory_bytes: u64,
+}
+
+impl View {
+    pub(crate) fn snapshots(&self) -> Vec<Snapshot> {
+        self.boards.iter().map(|board| board.lock().clone()).collect()
+    }
+
+    /// All workers together.
+    pub(crate) fn accounts(&self) -> Accounts {
+        let mut sum = Accounts::default();
+        for Snapshot { accounts, .. } in self.snapshots() {
+            sum.read += accounts.read;
+            sum.given_up += accounts.given_up;
+            sum.rewound += accounts.rewound;
+            sum.finished_before += accounts.finished_before;
+            sum.without_event_id += accounts.without_event_id;
+            for (total, count) in sum.outcomes.iter_mut().zip(accounts.outcomes) {
+                *total += count;
+            }
+        }
+        sum
+    }
+}
+
+/// Takes the address.
+///
+/// # Errors
+/// When it is taken.
+pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, ExitError> {
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        ExitError::Failed(format!(
+            "the admin page can't listen on {address}: {error}; set engine.admin_listen to another address, or to off"
+        ))
+    })?;
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!("admin page: http://{address}/metrics, /healthz, /readyz");
+    }
+    Ok(listener)
+}
+
+/// Serves until dropped.
+pub(crate) async fn serve(listener: TcpListener, view: View) {
+    let router = Router::new()
+        .route("/metrics", get(|State(view): State<View>| async move { metrics::text(&view, clock::now()) }))
+        .route("/healthz", get(|State(view): State<View>| async move { answer(unhealthy(&view)) }))
+        .route("/readyz", get(|State(view): State<View>| async move { answer(unready(&view)) }))
+        .with_state(view);
+    if let Err(error) = axum::serve(listener, router).await {
+        tracing::error!("the admin page has ended: {error}");
+    }
+}
+
+fn answer(problem: Option<String>) -> (StatusCode, String) {
+    match problem {
+        None => (StatusCode::OK, "ok\n".to_owned()),
+        Some(problem) => (StatusCode::SERVICE_UNAVAILABLE, problem + "\n"),
+    }
+}
+
+/// Whether every worker's loop turns.
+fn unhealthy(view: &View) -> Option<String> {
+    let now_ms = clock::now().uptime_ms;
+    view.snapshots().iter().enumerate().find_map(|(number, snapshot)| {
+        let silent_ms = now_ms.saturating_sub(snapshot.taken_ms);
+        (snapshot.taken_ms > 0 && silent_ms > SILENT_MS)
+            .then(|| format!("worker {number} has been silent for {silent_ms} ms"))
+    })
+}
+
+/// Whether every worker is a member of its group and its sinks take what they are sent.
+fn unready(view: &View) -> Option<String> {
+    view.snapshots().iter().enumerate().find_map(|(number, snapshot)| {
+        if snapshot.stopping {
+            return Some(format!("worker {number} is stopping"));
+        }
+        if !snapshot.joined {
+            return Some(format!("worker {number} has not joined its group yet"));
+        }
+        let down = snapshot.sinks.iter().find(|(_, status)| !status.breaker_closed);
+        down.map(|(sink, status)| {
+            let why = status.last_error.as_ref().map_or("", |reason| reason.message.as_ref());
+            format!("worker {number}: the breaker of the sink {sink} is open: {why}")
+        })
+    })
+}

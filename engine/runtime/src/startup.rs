@@ -1,0 +1,56 @@
+//! What must be so before a flow begins, looked at one after the other, each with an error that says what to do.
+
+use std::time::Duration;
+
+use thalweg_connectors::kafka::topics::{TopicShape, Topics};
+
+use crate::exit::ExitError;
+use crate::flow::{Flow, Log};
+use crate::settings::SettingError;
+
+/// How long a broker may take to answer: a healthy one takes milliseconds.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Checks settings; nothing connects.
+pub(crate) fn check<O>(flow: &Flow<O>) -> Result<(), SettingError> {
+    let kafka = flow.source.settings.check();
+    kafka.map_err(|error| SettingError::of_connector("kafka", &error))?;
+    flow.sinks.plans.iter().try_for_each(|(_, sink)| sink.check())
+}
+
+/// What the topic is right now. Blocks.
+pub(crate) fn look_at_log<O>(flow: &Flow<O>) -> Result<Log, ExitError> {
+    let topics = Topics::connect(&flow.source.settings, TIMEOUT).map_err(ExitError::failed)?;
+    let topic = flow.source.topic.clone();
+    let found = topics.describe(&topic).map_err(ExitError::failed)?;
+    Ok(Log { topic, topic_id: found.id, partitions: found.partitions })
+}
+
+/// Makes sure that there is a topic for dead letters; answers its name. Blocks.
+pub(crate) fn ensure_dead_letter_topic<O>(flow: &Flow<O>, log: &Log) -> Result<String, ExitError> {
+    let topics = Topics::connect(&flow.source.settings, TIMEOUT).map_err(ExitError::failed)?;
+    let name = flow.dead_letters.topic_for(&flow.source.topic);
+    let shape = TopicShape {
+        partitions: log.partitions,
+        retention_ms: flow.dead_letters.retention_ms,
+        // A letter is larger than its original by its headers.
+        record_bytes_max: Some(RECORD_BYTES_MAX + HEADER_BYTES_MAX),
+        replicas: None,
+    };
+    topics.ensure(&name, shape).map_err(|error| ExitError::Failed(format!("the dead letters: {error}")))?;
+    Ok(name)
+}
+
+/// The largest record batch that brokers take unless told otherwise.
+pub(crate) const RECORD_BYTES_MAX: u32 = 1_048_588;
+
+/// Room for what a dead letter says beside its original.
+const HEADER_BYTES_MAX: u32 = 64 << 10;
+
+/// Prepares every sink.
+pub(crate) async fn prepare_sinks<O>(flow: &Flow<O>, log: &Log) -> Result<(), ExitError> {
+    for (_, sink) in &flow.sinks.plans {
+        sink.prepare(log).await?;
+    }
+    Ok(())
+}
