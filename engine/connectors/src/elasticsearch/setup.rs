@@ -159,8 +159,11 @@ impl IndexPlan {
     pub fn new(target: Target, shards: u32, replicas: u32, properties: &str) -> Result<Self, SetupError> {
         let mut properties: Map<String, Value> =
             serde_json::from_str(properties).map_err(|error| SetupError::BadProperties(error.to_string()))?;
-        for (name, kind) in [(DELETED, "boolean"), (DELETED_AT, "date")] {
-            if properties.insert(name.into(), json!({ "type": kind })).is_some() {
+        let deleted = json!({"type": "boolean"});
+        // Named, because the default takes a number of four digits for a year.
+        let deleted_at = json!({"type": "date", "format": "epoch_millis"});
+        for (name, field) in [(DELETED, deleted), (DELETED_AT, deleted_at)] {
+            if properties.insert(name.into(), field).is_some() {
                 return Err(SetupError::ReservedField(name));
             }
         }

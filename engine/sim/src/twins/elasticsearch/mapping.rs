@@ -47,6 +47,8 @@ impl Mapping {
                 return Err(Refusal::new(400, "strict_dynamic_mapping_exception", reason));
             };
             let kind = field["type"].as_str().unwrap_or_default();
+            // A type of our own for the one format we use besides the default.
+            let kind = if field["format"] == "epoch_millis" { "epoch_millis" } else { kind };
             if !fits(kind, value) {
                 return Err(parsing(format!(
                     "failed to parse field [{name}] of type [{kind}] in document with id '{id}'"
@@ -71,7 +73,8 @@ fn fits(kind: &str, value: &Node) -> bool {
         ("keyword", Node::Text(text)) => text.len() <= TERM_BYTES_MAX,
         ("boolean", Node::Bool(_)) => true,
         ("boolean", Node::Text(text)) => matches!(text.as_str(), "" | "true" | "false"),
-        ("boolean", _) | ("date", Node::Bool(_)) => false,
+        ("boolean", _) | ("date" | "epoch_millis", Node::Bool(_)) => false,
+        ("epoch_millis", Node::Text(text)) => is_epoch_millis(text),
         ("date", Node::Text(text)) => is_date(text),
         _ => true,
     }
@@ -97,8 +100,11 @@ fn is_date(text: &str) -> bool {
 }
 
 fn is_epoch_millis(text: &str) -> bool {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    (1..=18).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
+    let text = text.strip_prefix('-').unwrap_or(text);
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits =
+        |text: &str| (1..=18).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits(whole) && (fraction.is_empty() || digits(fraction))
 }
 
 fn is_date_optional_time(text: &str) -> bool {
