@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, bounded};
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use thalweg_core::position::PartitionId;
+use rdkafka::consumer::{BaseConsumer, Consumer, RebalanceProtocol};
+use thalweg_core::position::{Epoch, PartitionId};
 
 use super::librdkafka::member_id;
 use super::membership::{Membership, assign, unassign};
@@ -42,12 +42,28 @@ impl Open {
         }
     }
 
+    /// Whether partitions are assigned one by one (and not all together).
+    pub(super) fn is_cooperative(&self) -> bool {
+        matches!(self.consumer.rebalance_protocol(), RebalanceProtocol::Cooperative)
+    }
+
+    /// Where every partition would be read on.
+    pub(super) fn progress(&self) -> Vec<(PartitionId, Epoch, i64)> {
+        let readings = (0..).zip(&self.readings);
+        readings
+            .filter_map(|(id, reading)| {
+                let (epoch, next_offset) = reading.as_ref()?.progress();
+                Some((PartitionId(id), epoch, next_offset))
+            })
+            .collect()
+    }
+
     /// Closes on a thread of its own: closing waits for brokers.
-    pub(super) fn close(self, leaves_first: bool) -> Closing {
+    pub(super) fn close(self, held: Option<HeldAnswer>, leaves_first: bool) -> Closing {
         let (done, ended) = bounded(1);
         self.consumer.context().close();
         let closing = std::thread::Builder::new().name("kafka-close".to_owned()).spawn(move || {
-            self.run(leaves_first);
+            self.run(held, leaves_first);
             // Nobody may be waiting any more.
             let _ = done.send(());
         });
@@ -57,9 +73,15 @@ impl Open {
         Closing { ended }
     }
 
-    fn run(self, leaves_first: bool) {
+    fn run(self, held: Option<HeldAnswer>, leaves_first: bool) {
         let Self { consumer, mut offsets, readings } = self;
-        answer_held(&consumer);
+        let answered = held.map_or(Ok(()), |held| match held {
+            HeldAnswer::Assign(list) => assign(&consumer, &list),
+            HeldAnswer::Unassign(list) => unassign(&consumer, &list),
+        });
+        if let Err(error) = answered {
+            tracing::warn!("a rebalance can't be answered before closing: {error}");
+        }
         if leaves_first {
             leave(&consumer);
         }
@@ -70,15 +92,12 @@ impl Open {
     }
 }
 
-/// Answers a rebalance that is held, whichever it is; answering one that is not held does nothing.
-fn answer_held(consumer: &BaseConsumer<Membership>) {
-    let answers = [
-        assign(consumer, &TopicPartitionList::new()),
-        consumer.assignment().and_then(|all| unassign(consumer, &all)),
-    ];
-    for error in answers.into_iter().filter_map(Result::err) {
-        tracing::debug!("while closing the Kafka consumer: {error}");
-    }
+/// The answer to a rebalance that is held when the source closes. It must be the one that the client waits for: any
+/// other makes its later ones fail, and closing hang.
+pub(super) enum HeldAnswer {
+    /// Without offsets: nothing is fetched.
+    Assign(TopicPartitionList),
+    Unassign(TopicPartitionList),
 }
 
 /// Closing alone does not end a static membership; unsubscribing before does. The member has no id once it has left.

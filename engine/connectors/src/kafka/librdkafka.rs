@@ -209,16 +209,22 @@ impl<'m> Message<'m> {
     /// The headers as they came off the wire, which is the encoding of [`thalweg_core::headers::Headers`]; `None`
     /// when that can't be told for this message (ask [`Message::public_headers`]).
     ///
-    /// They are believed only where they begin exactly where the value ends, as the record format has it.
+    /// They are believed only where they begin exactly where the record format has them: behind the value, or, when
+    /// that is null or empty, one byte (its length) behind the key.
     pub(super) fn raw_headers(&self) -> Option<&'m [u8]> {
-        let value = self.value().filter(|value| !value.is_empty())?;
+        let filled = |bytes: Option<&'m [u8]>| bytes.filter(|bytes| !bytes.is_empty());
+        let place = match (filled(self.value()), filled(self.key())) {
+            (Some(value), _) => value.as_ptr_range().end,
+            (None, Some(key)) => key.as_ptr_range().end.wrapping_add(1),
+            (None, None) => return None,
+        };
         let raw = self.message.as_ptr().cast::<RawMessage>();
         // SAFETY: the message lives and is the first field of the mirrored struct (the version was checked:
         // `raw_headers_supported`), which is never smaller than the mirror.
         let (len, headers) =
             unsafe { (addr_of!((*raw).headers_len).read(), addr_of!((*raw).headers).read()) };
         let len = usize::try_from(len).ok()?;
-        if headers != value.as_ptr_range().end {
+        if headers != place {
             return None;
         }
         // SAFETY: the reader set pointer and length together, from the buffer that the message keeps alive; nothing

@@ -87,9 +87,9 @@ impl ConsumerContext for Membership {
             list.elements().iter().map(|element| (element.topic().to_owned(), element.partition())).collect();
         let answered = match what {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
-                // An empty assignment needs no positions: answered here. While closing nothing is taken any more.
-                let answer =
-                    (named.is_empty() || closing).then(|| assign(consumer, &TopicPartitionList::new()));
+                // An empty assignment needs no positions: answered here. While closing it is taken without offsets,
+                // so that nothing is fetched and the revocation that follows fits.
+                let answer = (named.is_empty() || closing).then(|| assign(consumer, list));
                 self.note(Notice::Assigned(named));
                 answer
             }

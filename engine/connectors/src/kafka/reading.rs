@@ -64,6 +64,11 @@ impl Reading {
         Self { epoch, queue, next_offset: offset, stopped: false, record_bytes: 0 }
     }
 
+    /// Its epoch, and where it goes on.
+    pub(super) fn progress(&self) -> (Epoch, i64) {
+        (self.epoch, self.next_offset)
+    }
+
     /// Fills `batch` with what is there. Asks no further once `records_max` or `bytes_max` are reached; as sizes are
     /// not known before, the bytes may be passed by what one call brings, at most what is prefetched.
     pub(super) fn read(
@@ -123,7 +128,8 @@ fn push(
             if let (Some(raw), HeaderSource::Checked(left)) = (raw, &mut *source) {
                 *source = compared(raw, scratch, *left);
             }
-            scratch
+            // The public interface ends names at their first NUL.
+            raw.filter(|_| *source != HeaderSource::Public).unwrap_or(scratch)
         }
     };
     batch.push(offset, message.timestamp_ms(), message.key(), message.value(), headers);
@@ -131,7 +137,8 @@ fn push(
 
 /// What to do after one more comparison of the wire's bytes with the public interface.
 fn compared(raw: &[u8], public: &[u8], left: u32) -> HeaderSource {
-    if !Headers::new(raw).iter().eq(Headers::new(public).iter()) {
+    let until_nul = |(name, value)| (<[u8]>::split(name, |byte| *byte == 0).next(), value);
+    if !Headers::new(raw).iter().map(until_nul).eq(Headers::new(public).iter().map(until_nul)) {
         tracing::warn!(
             "record headers differ from the client's own reading; using the slower public interface"
         );

@@ -16,7 +16,7 @@ use thalweg_core::batch::Batch;
 use thalweg_core::position::{Epoch, PartitionId};
 
 use super::client;
-use super::closing::{Closing, Open};
+use super::closing::{Closing, HeldAnswer, Open};
 use super::event::SourceEvent;
 use super::librdkafka::{PartitionQueue, Wake};
 use super::membership::{Membership, Named, Notice, assign, unassign};
@@ -51,11 +51,16 @@ pub struct KafkaSource {
     reader: Reader,
     held: Held,
     fetches: Vec<(Vec<PartitionId>, Arc<AtomicBool>)>,
+    /// Partitions to be read anew from another offset, once no rebalance is held.
+    restarts: Vec<Start>,
     /// Events that reading brought.
     found: Vec<SourceEvent>,
     wake: Wake,
     static_classic: bool,
 }
+
+/// Where reading of a partition begins, and under which epoch.
+type Start = (PartitionId, Epoch, i64);
 
 /// The rebalance that the group waits for us to answer.
 #[derive(Debug, Default)]
@@ -63,7 +68,7 @@ enum Held {
     #[default]
     Nothing,
     /// Answered once every partition was started.
-    Assigned { missing: Vec<PartitionId>, starts: Vec<(PartitionId, Epoch, i64)> },
+    Assigned { missing: Vec<PartitionId>, starts: Vec<Start> },
     /// Answered once every partition was released.
     Revoked { all: Vec<PartitionId>, missing: Vec<PartitionId> },
 }
@@ -97,6 +102,7 @@ impl KafkaSource {
             reader: Reader::new(),
             held: Held::Nothing,
             fetches: Vec::new(),
+            restarts: Vec::new(),
             found: Vec::new(),
             wake,
             static_classic: settings.group.instance_id.is_some()
@@ -117,7 +123,10 @@ impl KafkaSource {
     }
 
     fn open(&mut self) -> &mut Open {
-        self.open.as_mut().expect("only closing takes it, and that consumes the source")
+        let Some(open) = &mut self.open else {
+            unreachable!("only closing takes it, and that consumes the source")
+        };
+        open
     }
 
     /// Everything that happened since the last call. Must be called after each wake-up, and at least once in
@@ -145,6 +154,8 @@ impl KafkaSource {
             self.translate(notice, &mut events);
         }
         self.notice_loss(&mut events);
+        self.restart();
+        events.append(&mut self.found);
         while let Some(event) = self.open().offsets.event() {
             events.push(event);
         }
@@ -221,33 +232,74 @@ impl KafkaSource {
     }
 
     fn named(&self, id: PartitionId) -> Named {
-        let (topic, number) = self.partitions.name(id).expect("ids come from this source's table");
+        let Some((topic, number)) = self.partitions.name(id) else {
+            unreachable!("ids come from this source's table")
+        };
         (topic.to_owned(), number)
     }
 
     /// Sets where reading of assigned partitions begins; may be below the committed offset. Once all partitions of the
-    /// assignment are started, it is answered and records begin to come. Partitions that the group has taken back
-    /// meanwhile are passed over.
+    /// assignment are started, it is answered and records begin to come.
+    ///
+    /// A partition that was started before is read anew from that offset (after [`SourceEvent::OffsetOutOfRange`], or
+    /// after a commit that was fenced). Partitions that the group has taken back meanwhile are passed over.
     pub fn start(&mut self, starts: &[(PartitionId, Epoch, i64)]) {
-        let Held::Assigned { missing, starts: known } = &mut self.held else { return };
         for start in starts {
-            if let Some(index) = missing.iter().position(|id| *id == start.0) {
-                missing.swap_remove(index);
-                known.push(*start);
+            if let Held::Assigned { missing, starts } = &mut self.held
+                && missing.contains(&start.0)
+            {
+                missing.retain(|id| *id != start.0);
+                starts.push(*start);
+            } else if self.open().reading(start.0).is_some() {
+                self.restarts.retain(|restart| restart.0 != start.0);
+                self.restarts.push(*start);
             }
         }
-        if !missing.is_empty() {
-            return;
+        if let Held::Assigned { missing, starts } = &mut self.held
+            && missing.is_empty()
+        {
+            let starts = std::mem::take(starts);
+            self.held = Held::Nothing;
+            let begun = self.begin(&starts);
+            self.tell_failure(begun);
         }
-        let starts = std::mem::take(known);
-        self.held = Held::Nothing;
-        if let Err(reason) = self.begin(&starts) {
+        if !self.restarts.is_empty() {
+            (self.wake)();
+        }
+    }
+
+    fn tell_failure(&mut self, begun: Result<(), KafkaError>) {
+        if let Err(reason) = begun {
             self.found.push(SourceEvent::Fatal(format!("partitions can't be started: {reason}")));
             (self.wake)();
         }
     }
 
-    fn begin(&mut self, starts: &[(PartitionId, Epoch, i64)]) -> Result<(), KafkaError> {
+    /// Takes the partitions out of the client's assignment and in again: a seek does not revive a partition whose
+    /// offset was out of range. Not while a rebalance is held, which this would answer.
+    fn restart(&mut self) {
+        if self.restarts.is_empty() || !matches!(self.held, Held::Nothing) {
+            return;
+        }
+        let mut restarts = std::mem::take(&mut self.restarts);
+        restarts.retain(|(id, ..)| self.open().reading(*id).is_some());
+        if !self.open().is_cooperative() {
+            // An eager assignment is replaced as a whole: the others go on where they are.
+            let others = self.open().progress();
+            restarts.extend(
+                others
+                    .into_iter()
+                    .filter(|other| restarts.iter().all(|(id, ..)| *id != other.0))
+                    .collect::<Vec<_>>(),
+            );
+        }
+        let ids: Vec<_> = restarts.iter().map(|(id, ..)| *id).collect();
+        let list = self.list_of(&ids);
+        let begun = unassign(&self.open().consumer, &list).and_then(|()| self.begin(&restarts));
+        self.tell_failure(begun);
+    }
+
+    fn begin(&mut self, starts: &[Start]) -> Result<(), KafkaError> {
         let mut list = TopicPartitionList::with_capacity(starts.len());
         for (id, epoch, offset) in starts {
             let (topic, number) = self.named(*id);
@@ -260,6 +312,16 @@ impl KafkaSource {
             open.read_with(*id, Reading::new(*epoch, queue, *offset));
         }
         assign(&self.open().consumer, &list)
+    }
+
+    /// The partitions, without offsets.
+    fn list_of(&self, ids: &[PartitionId]) -> TopicPartitionList {
+        let mut list = TopicPartitionList::with_capacity(ids.len());
+        for id in ids {
+            let (topic, number) = self.named(*id);
+            list.add_partition(&topic, number);
+        }
+        list
     }
 
     /// Fills `batch` with records of the partition that are there already, under the partition's epoch; answers how
@@ -316,11 +378,7 @@ impl KafkaSource {
     }
 
     fn answer_revocation(&mut self, ids: &[PartitionId]) {
-        let mut list = TopicPartitionList::with_capacity(ids.len());
-        for id in ids {
-            let (topic, number) = self.named(*id);
-            list.add_partition(&topic, number);
-        }
+        let list = self.list_of(ids);
         if let Err(error) = unassign(&self.open().consumer, &list) {
             self.found.push(SourceEvent::Warning(format!("a revocation can't be answered: {error}")));
         }
@@ -336,16 +394,30 @@ impl KafkaSource {
     #[must_use = "the consumer closes in the background; wait for it before the process ends"]
     pub fn close(mut self, leave_group: bool) -> Closing {
         let leaves_first = leave_group && self.static_classic;
-        self.held = Held::Nothing;
-        self.open.take().expect("not closed before").close(leaves_first)
+        let held = self.held_answer();
+        let Some(open) = self.open.take() else { unreachable!("closing consumes the source") };
+        open.close(held, leaves_first)
+    }
+
+    /// What is still to be answered.
+    fn held_answer(&mut self) -> Option<HeldAnswer> {
+        match std::mem::take(&mut self.held) {
+            Held::Nothing => None,
+            Held::Assigned { missing, starts } => {
+                let ids: Vec<_> = missing.into_iter().chain(starts.into_iter().map(|(id, ..)| id)).collect();
+                Some(HeldAnswer::Assign(self.list_of(&ids)))
+            }
+            Held::Revoked { all, .. } => Some(HeldAnswer::Unassign(self.list_of(&all))),
+        }
     }
 }
 
 impl Drop for KafkaSource {
     fn drop(&mut self) {
+        let held = self.held_answer();
         if let Some(open) = self.open.take() {
             // Nobody waits: the worker has given up.
-            drop(open.close(false));
+            drop(open.close(held, false));
         }
     }
 }
