@@ -3,6 +3,7 @@
 mod command_line;
 mod interrupt;
 mod private_run;
+mod runs;
 mod shared;
 mod stages;
 
@@ -23,6 +24,8 @@ fn main() -> ExitCode {
         Some(Action::Down { wipe }) => shared::down(wipe).map(|()| true),
         Some(Action::Status) => status().map(|()| true),
         Some(Action::Private { server, secured }) => private_run::run(server, secured).map(|()| true),
+        Some(Action::CrashRun(settings)) => runs::crash_run(&settings),
+        Some(Action::BreakerRun(settings)) => runs::breaker_run(&settings),
         Some(Action::StandIn(settings)) => stand_in(&settings.into()).map(|()| true),
     };
     match result {

@@ -148,7 +148,7 @@ fn end(child: &mut Child) -> std::io::Result<()> {
     Ok(())
 }
 
-fn workspace_root() -> &'static Path {
+pub(crate) fn workspace_root() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.ancestors().nth(2).unwrap_or(here)
 }

@@ -7,17 +7,22 @@ mod admin;
 mod breaker;
 mod chaos;
 mod crash;
+mod crash_report;
+mod drain;
 mod evidence;
 mod fleet;
 mod ground;
 mod indexer;
 mod load;
+mod outage;
 mod plan;
 mod program;
 mod programs;
 mod progress;
 mod settings;
+mod stubborn;
 mod verdict;
+mod watch;
 
 pub(crate) use breaker::run as breaker_run;
 pub(crate) use crash::run as crash_run;
@@ -31,8 +36,8 @@ use thalweg_testbed::TestbedError;
 use crate::interrupt;
 
 /// Something outside of this program did not do what it should.
-fn failed(what: &str, reason: impl ToString) -> TestbedError {
-    TestbedError::Command { command: what.to_owned(), reason: reason.to_string() }
+fn failed(what: &str, reason: impl std::fmt::Display) -> TestbedError {
+    TestbedError::Command { command: what.to_owned(), reason: format!("{reason}") }
 }
 
 /// An error once somebody wants the run to end.

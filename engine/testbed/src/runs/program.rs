@@ -40,11 +40,6 @@ impl Program {
         Ok(Self { name: name.to_owned(), child, log, output })
     }
 
-    /// What it is called.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
     /// How it ended, if it has.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         // An error can only mean that there is no such child (any more).
