@@ -203,7 +203,8 @@ pub(crate) fn text(view: &View, now: Now) -> String {
     let mut text = String::new();
     for metric in &METRICS {
         // Writing to a String can't fail.
-        let _ = writeln!(text, "# HELP {} {}\n# TYPE {} {}", metric.name, metric.help, metric.name, metric.kind);
+        let _ =
+            writeln!(text, "# HELP {} {}\n# TYPE {} {}", metric.name, metric.help, metric.name, metric.kind);
         if let MemoryBudget = metric.values {
             let _ = writeln!(text, "{}{{flow=\"{}\"}} {}", metric.name, view.flow, view.memory_bytes);
             continue;
@@ -211,7 +212,8 @@ pub(crate) fn text(view: &View, now: Now) -> String {
         for (number, snapshot) in snapshots.iter().enumerate() {
             let mut line = |labels: &str, value: f64| {
                 let name = metric.name;
-                let _ = writeln!(text, "{name}{{flow=\"{}\",worker=\"{number}\"{labels}}} {value}", view.flow);
+                let _ =
+                    writeln!(text, "{name}{{flow=\"{}\",worker=\"{number}\"{labels}}} {value}", view.flow);
             };
             values(&metric.values, snapshot, now, &mut line);
         }

@@ -10,7 +10,7 @@ use thalweg_core::operator::Operator;
 
 use crate::drive::Plan;
 use crate::exit::ExitError;
-use crate::flow::Flow;
+use crate::flow::{Flow, Log};
 use crate::settings::{self, EngineSettings, Layers, Variable};
 use crate::{clock, logs, startup, supervise};
 
@@ -68,27 +68,27 @@ impl Program {
             return Ok(());
         }
         logs::begin(settings.engine());
+        let started_ms = clock::now().uptime_ms;
+        // These block, and drive a client of their own: not inside of an async runtime.
+        let log = startup::look_at_log(&flow)?;
+        let dead_letter_topic = startup::ensure_dead_letter_topic(&flow, &log)?;
+        let plan = Plan { flow, engine: settings.engine().clone(), dead_letter_topic, started_ms };
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ExitError::failed)?;
-        tokio::task::LocalSet::new().block_on(&runtime, run(flow, settings.engine().clone(), matches))
+        tokio::task::LocalSet::new().block_on(&runtime, run(plan, log, matches.get_flag("check")))
     }
 }
 
-async fn run<O: Operator + 'static>(
-    flow: Flow<O>,
-    engine: EngineSettings,
-    matches: &ArgMatches,
-) -> Result<(), ExitError> {
-    let started_ms = clock::now().uptime_ms;
-    let log = startup::look_at_log(&flow)?;
-    let dead_letter_topic = startup::ensure_dead_letter_topic(&flow, &log)?;
-    startup::prepare_sinks(&flow, &log).await?;
-    if matches.get_flag("check") {
+async fn run<O: Operator + 'static>(plan: Plan<O>, log: Log, only_check: bool) -> Result<(), ExitError> {
+    startup::prepare_sinks(&plan.flow, &log).await?;
+    if only_check {
+        let dead_letter_topic = &plan.dead_letter_topic;
         let (topic, partitions) = (&log.topic, log.partitions);
-        say(&format!("ok: topic {topic} ({partitions} partitions), dead letters {dead_letter_topic}, sinks\n"));
+        say(&format!(
+            "ok: topic {topic} ({partitions} partitions), dead letters {dead_letter_topic}, sinks\n"
+        ));
         return Ok(());
     }
-    let plan = Plan { flow, engine, dead_letter_topic, started_ms };
     supervise::supervise(plan, log).await
 }
 
@@ -104,23 +104,17 @@ impl Program {
                     .help("Reads settings from this TOML file"),
             )
             .arg(
-                Arg::new("set")
-                    .long("set")
-                    .value_name("KEY=VALUE")
-                    .action(ArgAction::Append)
-                    .help("Sets one key, as in --set kafka.brokers=broker:9092; wins over environment and file"),
+                Arg::new("set").long("set").value_name("KEY=VALUE").action(ArgAction::Append).help(
+                    "Sets one key, as in --set kafka.brokers=broker:9092; wins over environment and file",
+                ),
             )
+            .arg(Arg::new("print-settings").long("print-settings").action(ArgAction::SetTrue).help(
+                "Prints the settings in force and where each comes from, secrets hidden; connects nowhere",
+            ))
             .arg(
-                Arg::new("print-settings")
-                    .long("print-settings")
-                    .action(ArgAction::SetTrue)
-                    .help("Prints the settings in force and where each comes from, secrets hidden; connects nowhere"),
-            )
-            .arg(
-                Arg::new("check")
-                    .long("check")
-                    .action(ArgAction::SetTrue)
-                    .help("Checks settings, connects, checks topics and sinks, makes what is missing, and exits"),
+                Arg::new("check").long("check").action(ArgAction::SetTrue).help(
+                    "Checks settings, connects, checks topics and sinks, makes what is missing, and exits",
+                ),
             )
     }
 }

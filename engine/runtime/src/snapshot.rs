@@ -1,4 +1,4 @@
-//! What a worker shows of itself, once a second: all that metrics, health and summary are made of.
+//! What a worker shows of itself, at least once a second: all that metrics, health and summary are made of.
 
 use std::sync::Arc;
 

@@ -52,7 +52,8 @@ pub(crate) async fn supervise<O: Operator + 'static>(plan: Plan<O>, log: Log) ->
             () = either(&mut interrupts, &mut terminations) => Stop::Asked,
         }
     };
-    let outcome = drain(&plan, &workers, &mut endings, why_stopped, (&mut interrupts, &mut terminations)).await;
+    let outcome =
+        drain(&plan, &workers, &mut endings, why_stopped, (&mut interrupts, &mut terminations)).await;
     side_tasks.shutdown().await;
     summary::print(plan.flow.name, &view);
     outcome
@@ -146,7 +147,11 @@ impl Endings {
             let lines: Vec<_> = self.stuck.iter().map(|line| format!("\n  {line}")).collect();
             return Err(ExitError::Unfinished(format!(
                 "the drain did not finish in time; what is left is done again at the next start:{}",
-                if lines.is_empty() { "\n  the last commit was not confirmed".to_owned() } else { lines.concat() }
+                if lines.is_empty() {
+                    "\n  the last commit was not confirmed".to_owned()
+                } else {
+                    lines.concat()
+                }
             )));
         }
         Ok(())

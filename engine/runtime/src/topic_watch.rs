@@ -42,7 +42,9 @@ pub(crate) fn change(before: &Log, found: &Log) -> String {
     let topic = &before.topic;
     let (was, is) = (before.partitions, found.partitions);
     if before.topic_id == found.topic_id {
-        return format!("the topic {topic} had {was} partitions when the flow began, and has {is}: start again");
+        return format!(
+            "the topic {topic} had {was} partitions when the flow began, and has {is}: start again"
+        );
     }
     format!("the topic {topic} was made anew while the flow ran: start again")
 }

@@ -20,8 +20,10 @@ use crate::clock;
 use crate::flow::Connection;
 use crate::snapshot::{Board, PartitionSnapshot, Snapshot};
 
-/// Time between two snapshots, and between two polls of the source that nothing has asked for.
+/// Time between two polls of the source that nothing has asked for, and between two snapshots of an idle worker.
 const TICK_MS: u64 = 1_000;
+/// Time between two snapshots of a busy worker: recent enough to tell what is in flight.
+const SNAPSHOT_MS: u64 = 100;
 
 /// Replies that have come and were not shown to the worker yet.
 pub(super) type Replies = Rc<RefCell<Vec<(SinkIndex, LaneId, Reply)>>>;
@@ -45,6 +47,7 @@ pub(super) struct Driver<O> {
     pub(super) failed: Option<String>,
     pub(super) ended: Option<Ending>,
     pub(super) next_tick_ms: u64,
+    pub(super) next_snapshot_ms: u64,
 }
 
 /// What the driver counts beside the worker.
@@ -101,6 +104,9 @@ impl<O: Operator> Driver<O> {
         }
         if tick {
             self.next_tick_ms = now.plus_ms(TICK_MS);
+        }
+        if tick || now.uptime_ms >= self.next_snapshot_ms {
+            self.next_snapshot_ms = now.plus_ms(SNAPSHOT_MS);
             self.publish(now);
         }
         read && self.reading.is_ready(|id| self.worker.read_limits(id).is_some())
@@ -142,7 +148,8 @@ impl<O: Operator> Driver<O> {
 
     /// Waits for something to happen, or for the time when something is due.
     async fn rest(&self, now: Now) {
-        let due_ms = self.worker.wake_at_ms().map_or(self.next_tick_ms, |due_ms| due_ms.min(self.next_tick_ms));
+        let due_ms =
+            self.worker.wake_at_ms().map_or(self.next_tick_ms, |due_ms| due_ms.min(self.next_tick_ms));
         let pause = Duration::from_millis(due_ms.saturating_sub(now.uptime_ms));
         tokio::select! {
             () = self.wake.wait() => {}

@@ -10,12 +10,12 @@ use thalweg_connectors::kafka::dead_letter::DeadLetters;
 use thalweg_connectors::kafka::producer::KafkaProducer;
 use thalweg_connectors::kafka::settings::KafkaSettings;
 use thalweg_connectors::kafka::source::KafkaSource;
+use thalweg_core::SinkSettings;
 use thalweg_core::operator::Operator;
 use thalweg_core::pacing::PacingSettings;
 use thalweg_core::sabotage::Sound;
 use thalweg_core::sink::{Reply, Request};
 use thalweg_core::worker::{NamedSink, Worker, WorkerSettings};
-use thalweg_core::SinkSettings;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::looping::{Counted, Driver};
@@ -99,7 +99,9 @@ fn run<O: Operator>(plan: &Plan<O>, number: u16, wake: Arc<Wake>, board: Board) 
         Ok::<_, ExitError>(driver.run().await)
     })?;
     if !source.close(true).wait(CLOSE_TIMEOUT) {
-        tracing::warn!("the consumer did not close in time; the group will miss it after the session timeout");
+        tracing::warn!(
+            "the consumer did not close in time; the group will miss it after the session timeout"
+        );
     }
     Ok(ending)
 }
@@ -117,7 +119,8 @@ fn driver<O: Operator>(
         connections.push(sink.connect()?);
         sinks.push(NamedSink { name, machine: sink.machine(), settings: sink.settings() });
     }
-    let producer = KafkaProducer::connect(&flow.source.settings, RECORD_BYTES_MAX).map_err(ExitError::failed)?;
+    let producer =
+        KafkaProducer::connect(&flow.source.settings, RECORD_BYTES_MAX).map_err(ExitError::failed)?;
     connections.push(Rc::new(LetterConnection { producer }));
     let letters = (Box::new(DeadLetters::new(dead_letter_topic.as_str())) as Box<_>, letter_settings());
     let operator = (flow.operators)(&flow.sinks);
@@ -143,6 +146,7 @@ fn driver<O: Operator>(
         failed: None,
         ended: None,
         next_tick_ms: clock::now().uptime_ms,
+        next_snapshot_ms: 0,
     })
 }
 

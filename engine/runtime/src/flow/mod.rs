@@ -18,6 +18,6 @@ mod sink;
 mod source;
 
 pub use builder::{AlmostFlow, Flow, FlowBuilder, Guarantee, Named, Start};
-pub use sink::{Connection, Log, Sinks, SinkPlan, Waiting};
 pub(crate) use sink::AnySink;
+pub use sink::{Connection, Log, SinkPlan, Sinks, Waiting};
 pub use source::{DeadLetters, Dedupe, Source};

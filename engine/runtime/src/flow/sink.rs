@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use thalweg_core::sink::{Reply, Request, Sink, SinkHandle, SinkMachine};
 use thalweg_core::SinkSettings;
+use thalweg_core::sink::{Reply, Request, Sink, SinkHandle, SinkMachine};
 
 use crate::exit::ExitError;
 use crate::settings::SettingError;
@@ -149,9 +149,10 @@ impl Sinks {
     /// When the flow has no sink of that name and type: a mistake in the flow, which shows as soon as it is built.
     #[must_use]
     pub fn find<S: Sink>(&self, name: &str) -> SinkHandle<S> {
-        let index = self.plans.iter().position(|(found, plan)| {
-            *found == name && plan.machine_type() == TypeId::of::<S>()
-        });
+        let index = self
+            .plans
+            .iter()
+            .position(|(found, plan)| *found == name && plan.machine_type() == TypeId::of::<S>());
         assert!(index.is_some(), "the flow has no sink {name:?} of that type");
         SinkHandle::new(index.unwrap_or_default() as u8)
     }

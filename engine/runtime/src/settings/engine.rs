@@ -95,7 +95,11 @@ impl EngineSettings {
         within("topic_check_interval_ms", self.topic_check_interval_ms, 1_000, 24 * HOUR_MS)?;
         if self.admin_listen != OFF && self.admin_address().is_none() {
             let allowed = "must be ADDRESS:PORT, as in 127.0.0.1:9600, or off";
-            return Err(SettingError::new("engine.admin_listen", format!("{:?}", self.admin_listen), allowed));
+            return Err(SettingError::new(
+                "engine.admin_listen",
+                format!("{:?}", self.admin_listen),
+                allowed,
+            ));
         }
         tracing_subscriber::EnvFilter::try_new(&self.log_level).map(|_| ()).map_err(|error| {
             let allowed = format!("must be error, warn, info, debug, trace, or directives ({error})");

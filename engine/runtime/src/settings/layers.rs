@@ -94,7 +94,8 @@ pub(super) fn as_table<T: Serialize>(settings: &T) -> Result<toml::Table, Settin
 }
 
 fn read_file(path: &Path) -> Result<Node, SettingError> {
-    let problem = |error: &dyn std::fmt::Display| SettingError::general(format!("{}: {error}", path.display()));
+    let problem =
+        |error: &dyn std::fmt::Display| SettingError::general(format!("{}: {error}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| problem(&error))?;
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| problem(&error))?;
     Ok(Node::of_table(table, &Origin::File(PathBuf::from(path))))
@@ -226,7 +227,10 @@ mod tests {
         let file = said("port = 70000", &[], &[]);
         assert!(file.starts_with("port = 70000 (/"), "{file}");
         assert!(file.ends_with("s.toml): must be a whole number from 0 to 65535"), "{file}");
-        assert_eq!(said("", &[], &["port=x"]), "port = \"x\" (--set): must be a whole number from 0 to 65535");
+        assert_eq!(
+            said("", &[], &["port=x"]),
+            "port = \"x\" (--set): must be a whole number from 0 to 65535"
+        );
         assert_eq!(
             said("", &[], &["outer.kind=odd"]),
             "outer.kind = \"odd\" (--set): must be \"plain\" or \"very-special\""

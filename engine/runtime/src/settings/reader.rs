@@ -150,9 +150,8 @@ fn of_toml<'de, V: Visitor<'de>>(value: &toml::Value, visitor: V) -> Result<V::V
         toml::Value::Boolean(yes) => visitor.visit_bool(*yes),
         toml::Value::Datetime(time) => visitor.visit_string(time.to_string()),
         toml::Value::Array(items) => visitor.visit_seq(SeqDeserializer::new(items.iter().map(Inner))),
-        toml::Value::Table(table) => {
-            visitor.visit_map(MapDeserializer::new(table.iter().map(|(key, value)| (key.as_str(), Inner(value)))))
-        }
+        toml::Value::Table(table) => visitor
+            .visit_map(MapDeserializer::new(table.iter().map(|(key, value)| (key.as_str(), Inner(value))))),
     }
 }
 
