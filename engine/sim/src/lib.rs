@@ -1,3 +1,28 @@
 //! Simulated servers and faults around the same core and the same pure halves of connectors that run in production.
+//!
+//! [`run()`] takes a [`Flow`] through the history of one seed: a broker with its group, processes that crash, freeze,
+//! stop and come back, a network that loses and delays, outside systems that refuse, all on simulated time. The seed
+//! decides every interleaving, so a failing seed fails again. [`checks::INVARIANTS`] says what is checked;
+//! [`message_flow`] is a flow to learn from.
 
+mod broker;
+pub mod campaign;
+pub mod checks;
+mod credulous;
+pub mod flow;
+pub mod message_flow;
+mod plan;
+mod run;
+pub mod sabotage;
+mod tally;
+mod trace;
 pub mod twins;
+mod weather;
+mod world;
+
+pub use broker::log::{LogRecord, NewRecord, PartitionLog};
+pub use flow::Flow;
+pub use run::{Options, Run, run};
+pub use tally::{Count, Tally};
+pub use trace::Watch;
+pub use weather::{Outage, Trouble, Weather};

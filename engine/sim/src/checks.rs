@@ -1,0 +1,50 @@
+//! The invariants, each with its name.
+
+pub(crate) mod ledger;
+pub(crate) mod patience;
+
+/// Names of the invariants, with what each says.
+pub const INVARIANTS: [(&str, &str); 23] = [
+    ("nothing_lost", "in the end every record is durable, dead-lettered, filtered, duplicate or superseded"),
+    ("order", "in each order domain effects are applied in the order of the log"),
+    ("key_waits_for_dead_letter", "nothing that must wait for a dead letter overtakes it"),
+    ("commit_only_finished", "no commit is beyond an unfinished record"),
+    ("metadata_only_finished", "no commit's metadata calls an unfinished record finished"),
+    ("commit_only_own", "no commit is for a partition of somebody else"),
+    ("index_equals_reader", "in the end the outside systems hold what a sequential reader would have left"),
+    ("dead_letters_exact", "exactly the records that can't be processed become dead letters"),
+    ("dead_letters_whole", "a dead letter carries the original's key, value and headers"),
+    ("dedupe_exact", "duplicates within the window have no effect"),
+    ("only_expected_effects", "what is filtered, superseded or rejected has no effect"),
+    ("finished_not_done_again", "what the broker knew to be finished is not done again"),
+    ("one_request_per_lane", "a lane has one request out at a time"),
+    ("one_write_per_domain", "a request holds one effect of an order domain"),
+    ("accounts_add_up", "read = outcomes + given up + open"),
+    ("memory_budget", "reserved bytes and open records keep their limits"),
+    ("breaker_holds_back", "a sink that is down gets few requests"),
+    ("fence_before_request", "after a suspension nothing is sent before a commit shows who owns the partitions"),
+    ("only_the_faulty_key_waits", "one item that is always refused holds up its own key only"),
+    ("progress_after_healing", "once all faults have ended, lag and parked keys fall to zero in bounded time"),
+    ("stops_in_time", "a worker that is asked to stop has stopped at its deadline"),
+    ("flow_goes_on", "the flow does not stop with an error"),
+    ("no_panic", "the engine does not panic"),
+];
+
+/// A broken invariant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Its name: see [`INVARIANTS`].
+    pub invariant: &'static str,
+    /// What happened.
+    pub detail: String,
+}
+
+impl Violation {
+    pub(crate) fn new(invariant: &'static str, detail: impl Into<String>) -> Self {
+        debug_assert!(INVARIANTS.iter().any(|(name, _)| *name == invariant), "{invariant} has no entry");
+        Self { invariant, detail: detail.into() }
+    }
+}
+
+/// What a check answers.
+pub(crate) type Checked = Result<(), Violation>;

@@ -1,0 +1,131 @@
+//! What is going to happen, in the order of simulated time; the seed decides between events of the same millisecond.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::rc::Rc;
+
+use thalweg_core::sink::{LaneId, Reply, Request};
+use thalweg_core::worker::{CommitEntry, CommitResult, Positions, SinkIndex};
+
+use crate::broker::group::{MemberId, Notice};
+use crate::broker::offsets::Start;
+use crate::plan::Fault;
+
+/// One life of a process, from start to crash or stop; never used again.
+pub(crate) type Incarnation = u64;
+
+/// Something that is going to happen.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// More records are produced.
+    Produce,
+    /// The next fault of the plan strikes.
+    Fault(Fault),
+    /// All faults end.
+    Heal,
+    /// The world looks after the group, and after whether all is done.
+    Look,
+    /// A process starts.
+    Start(usize),
+    /// A stopped process goes on.
+    Thaw(usize, Incarnation),
+    /// A request arrives at an outside system.
+    Arrive(Travel),
+    /// A process wants to join the group.
+    Join(usize, Incarnation),
+    /// A process has released partitions.
+    Released(MemberId, Vec<u32>),
+    /// A commit arrives at the broker.
+    Commit { process: usize, incarnation: Incarnation, member: MemberId, generation: u64, entries: Vec<CommitEntry> },
+    /// A question for positions arrives at the broker.
+    AskPositions(usize, Incarnation, Vec<u32>),
+    /// Something arrives at a process.
+    Process(usize, Incarnation, Message),
+}
+
+/// Something that arrives at a process.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// The worker wanted to be woken at that time.
+    Wake(u64),
+    /// Time to read.
+    Read,
+    /// Time to tell the group that it lives.
+    Heartbeat,
+    /// The reply to a request; `id` tells whether it is still waited for.
+    Reply { id: u64, sink: SinkIndex, lane: LaneId, reply: Reply },
+    /// A commit's result.
+    Committed(CommitResult),
+    /// Positions that were asked for.
+    Positioned(Vec<Positions>),
+    /// The coordinator says something.
+    Notice(MemberId, Notice),
+    /// The coordinator does not know the member any more.
+    Unknown(MemberId),
+}
+
+/// A request on its way.
+#[derive(Debug)]
+pub(crate) struct Travel {
+    pub(crate) id: u64,
+    pub(crate) process: usize,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) sink: SinkIndex,
+    pub(crate) lane: LaneId,
+    pub(crate) request: Request,
+    pub(crate) gives_up_ms: u64,
+    /// Where the sender had begun to read its partitions when it sent this.
+    pub(crate) starts: Rc<BTreeMap<u32, Start>>,
+}
+
+#[derive(Debug)]
+struct Due {
+    at_ms: u64,
+    tie: u32,
+    number: u64,
+    event: Event,
+}
+
+impl Due {
+    fn rank(&self) -> (u64, u32, u64) {
+        (self.at_ms, self.tie, self.number)
+    }
+}
+
+impl PartialEq for Due {
+    fn eq(&self, other: &Self) -> bool {
+        self.rank() == other.rank()
+    }
+}
+
+impl Eq for Due {}
+
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Due {
+    /// The earliest is the greatest, for a heap that gives the greatest first.
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.rank().cmp(&self.rank())
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    due: BinaryHeap<Due>,
+    number: u64,
+}
+
+impl Queue {
+    pub(crate) fn push(&mut self, at_ms: u64, tie: u32, event: Event) {
+        self.number += 1;
+        self.due.push(Due { at_ms, tie, number: self.number, event });
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<(u64, Event)> {
+        self.due.pop().map(|due| (due.at_ms, due.event))
+    }
+}
