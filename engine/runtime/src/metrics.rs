@@ -46,14 +46,14 @@ const fn metric(name: &'static str, kind: &'static str, help: &'static str, valu
 use Values::{MemoryBudget, Outcomes, Partitions, Sinks, Worker};
 
 /// The list.
-pub const METRICS: [Metric; 27] = [
+pub const METRICS: [Metric; 29] = [
     metric(
         "thalweg_records_read_total",
         "counter",
         "Records read, without those read again after a restart.",
         Worker(|worker, _| Some(worker.accounts.read as f64)),
     ),
-    metric("thalweg_records_ended_total", "counter", "Records that have their outcome.", Outcomes),
+    metric("thalweg_records_total", "counter", "Records that have their outcome.", Outcomes),
     metric(
         "thalweg_records_given_up_total",
         "counter",
@@ -103,19 +103,19 @@ pub const METRICS: [Metric; 27] = [
         Worker(|worker, _| Some(worker.held_keys as f64)),
     ),
     metric(
-        "thalweg_partition_lag_records",
+        "thalweg_lag_records",
         "gauge",
         "Records between what is finished and the end of the log.",
         Partitions(|partition| partition.lag().map(|lag| lag as f64)),
     ),
     metric(
-        "thalweg_partition_committed_offset",
+        "thalweg_committed_offset",
         "gauge",
         "The commit position that the broker confirmed.",
         Partitions(|partition| Some(partition.committed as f64)),
     ),
     metric(
-        "thalweg_partition_finished_offset",
+        "thalweg_finished_offset",
         "gauge",
         "Everything below is finished.",
         Partitions(|partition| Some(partition.finished as f64)),
@@ -127,42 +127,54 @@ pub const METRICS: [Metric; 27] = [
         Partitions(|partition| Some(partition.open as f64)),
     ),
     metric(
-        "thalweg_sink_effects",
+        "thalweg_effects",
         "gauge",
         "Effects waiting or in the air.",
         Sinks(|sink| sink.effects as f64),
     ),
     metric(
-        "thalweg_sink_parked_keys",
+        "thalweg_keys_parked",
         "gauge",
         "Keys waiting for a retry or a dead letter.",
         Sinks(|sink| sink.parked_keys as f64),
     ),
-    metric("thalweg_sink_flights", "gauge", "Requests in the air.", Sinks(|sink| sink.flights as f64)),
+    metric("thalweg_flights", "gauge", "Requests in the air.", Sinks(|sink| sink.flights as f64)),
     metric(
-        "thalweg_sink_breaker_open",
+        "thalweg_breaker_open",
         "gauge",
         "1 while the circuit breaker is open or probing.",
         Sinks(|sink| f64::from(u8::from(!sink.breaker_closed))),
     ),
     metric(
-        "thalweg_sink_breaker_opened_total",
+        "thalweg_breaker_opened_total",
         "counter",
         "How often the circuit breaker opened.",
         Sinks(|sink| sink.breaker_opened as f64),
     ),
-    metric("thalweg_sink_requests_total", "counter", "Requests sent.", Sinks(|sink| sink.requests as f64)),
+    metric("thalweg_requests_total", "counter", "Requests sent.", Sinks(|sink| sink.requests as f64)),
     metric(
-        "thalweg_sink_retries_total",
+        "thalweg_retries_total",
         "counter",
         "Effects put off for a retry.",
         Sinks(|sink| sink.retries as f64),
     ),
     metric(
-        "thalweg_sink_overloaded_total",
+        "thalweg_overloaded_total",
         "counter",
         "Effects refused for load.",
         Sinks(|sink| sink.overloaded as f64),
+    ),
+    metric(
+        "thalweg_partitions_assigned",
+        "gauge",
+        "Partitions that the group has given to the worker.",
+        Worker(|worker, _| Some(worker.partitions.len() as f64)),
+    ),
+    metric(
+        "thalweg_first_effect_seconds",
+        "gauge",
+        "From the start of the process to its first durable effect.",
+        Worker(|worker, _| Some(worker.first_effect_ms? as f64 / 1e3)),
     ),
     metric(
         "thalweg_rebalances_total",

@@ -68,28 +68,37 @@ impl Program {
             return Ok(());
         }
         logs::begin(settings.engine());
-        let started_ms = clock::now().uptime_ms;
-        // These block, and drive a client of their own: not inside of an async runtime.
-        let log = startup::look_at_log(&flow)?;
-        let dead_letter_topic = startup::ensure_dead_letter_topic(&flow, &log)?;
-        let plan = Plan { flow, engine: settings.engine().clone(), dead_letter_topic, started_ms };
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ExitError::failed)?;
-        tokio::task::LocalSet::new().block_on(&runtime, run(plan, log, matches.get_flag("check")))
+        start(flow, settings.engine().clone(), matches.get_flag("check"))
     }
 }
 
-async fn run<O: Operator + 'static>(plan: Plan<O>, log: Log, only_check: bool) -> Result<(), ExitError> {
-    startup::prepare_sinks(&plan.flow, &log).await?;
-    if only_check {
-        let dead_letter_topic = &plan.dead_letter_topic;
-        let (topic, partitions) = (&log.topic, log.partitions);
+/// Looks at everything outside, and runs the flow unless it is `only_checked`.
+fn start<O: Operator + 'static>(
+    flow: Flow<O>,
+    engine: EngineSettings,
+    only_checked: bool,
+) -> Result<(), ExitError> {
+    let started_ms = clock::now().uptime_ms;
+    let log = startup::look_at_log(&flow)?;
+    let dead_letter_topic = startup::ensure_dead_letter_topic(&flow, &log)?;
+    let plan = Plan { flow, engine, dead_letter_topic, started_ms };
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ExitError::failed)?;
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        startup::prepare_sinks(&plan.flow, &log).await?;
+        if !only_checked {
+            return supervise::supervise(plan, log).await;
+        }
+        let sinks: Vec<_> = plan.flow.sinks.plans.iter().map(|(name, _)| *name).collect();
         say(&format!(
-            "ok: topic {topic} ({partitions} partitions), dead letters {dead_letter_topic}, sinks\n"
+            "ok: topic {} with {} partitions, dead letters {}, sinks {}\n",
+            log.topic,
+            log.partitions,
+            plan.dead_letter_topic,
+            sinks.join(", ")
         ));
-        return Ok(());
-    }
-    supervise::supervise(plan, log).await
+        Ok(())
+    })
 }
 
 impl Program {
