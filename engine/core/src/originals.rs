@@ -15,6 +15,8 @@ pub(crate) struct Originals {
     /// In log order.
     batches: VecDeque<Kept>,
     copies: Table<i64, OwnedRecord>,
+    /// The copy that is out: its record may end meanwhile, and then concerns no batch.
+    lent: Option<i64>,
 }
 
 #[derive(Debug)]
@@ -41,11 +43,16 @@ impl Originals {
 
     /// Takes a copy out, to look at it while the worker moves on; see [`Originals::put_copy`].
     pub(crate) fn take_copy(&mut self, offset: i64) -> Option<OwnedRecord> {
-        self.copies.remove(&offset)
+        let copy = self.copies.remove(&offset);
+        if copy.is_some() {
+            self.lent = Some(offset);
+        }
+        copy
     }
 
     /// Puts a copy back.
     pub(crate) fn put_copy(&mut self, offset: i64, copy: OwnedRecord) {
+        self.lent = None;
         self.copies.insert(offset, copy);
     }
 
@@ -62,7 +69,7 @@ impl Originals {
 
     /// The record at `offset` has its outcome; answers its batch when nothing else keeps it.
     pub(crate) fn closed(&mut self, offset: i64) -> Option<Batch> {
-        if !self.copies.is_empty() && self.copies.remove(&offset).is_some() {
+        if self.lent == Some(offset) || (!self.copies.is_empty() && self.copies.remove(&offset).is_some()) {
             return None;
         }
         let index = self.holder(offset)?;
