@@ -40,6 +40,10 @@ pub enum SourceEvent {
         /// What the client says.
         reason: String,
     },
+    /// Another member of the group has our instance id: this one's predecessor, which was killed and whose session has
+    /// not ended yet (the protocol `consumer` takes nobody's place before), or one that is set up with the same id. This
+    /// source is of no use any more; another one may be let in later.
+    InstanceIdTaken(String),
     /// The client can't go on; the worker must stop.
     Fatal(String),
     /// Something is wrong that the client goes on repairing by itself.

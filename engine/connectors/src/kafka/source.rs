@@ -144,7 +144,12 @@ impl KafkaSource {
                     events.push(SourceEvent::Fatal("a record took the way of the events".to_owned()));
                 }
                 Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
-                    events.push(SourceEvent::Fatal(code.to_string()));
+                    events.push(match code {
+                        RDKafkaErrorCode::UnreleasedInstanceId => {
+                            SourceEvent::InstanceIdTaken(code.to_string())
+                        }
+                        code => SourceEvent::Fatal(code.to_string()),
+                    });
                 }
                 // The context has noted it with more words.
                 Some(Err(_)) => {}

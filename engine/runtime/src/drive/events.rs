@@ -44,6 +44,10 @@ impl<O: Operator> Driver<O> {
                 let name = self.names(&[partition]);
                 self.fail(format!("records of {name} can't be read, and are not skipped: {reason}"), now);
             }
+            SourceEvent::InstanceIdTaken(reason) => {
+                tracing::warn!("not let into the group yet, trying again: {reason}");
+                self.joins_anew = true;
+            }
             SourceEvent::Fatal(reason) => self.fail(format!("the Kafka client can't go on: {reason}"), now),
             SourceEvent::Warning(reason) => tracing::warn!("kafka: {reason}"),
         }

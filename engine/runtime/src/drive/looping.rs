@@ -43,6 +43,8 @@ pub(super) struct Driver<O> {
     pub(super) started_ms: u64,
     pub(super) stop_deadline_ms: u64,
     pub(super) stopping: bool,
+    /// The group did not let this member in: it owns nothing, and another one is to try.
+    pub(super) joins_anew: bool,
     /// Why the flow must not go on.
     pub(super) failed: Option<String>,
     pub(super) ended: Option<Ending>,
@@ -64,12 +66,13 @@ pub(super) struct Counted {
 }
 
 impl<O: Operator> Driver<O> {
-    /// Runs until the worker has stopped.
-    pub(super) async fn run(mut self) -> (Ending, KafkaSource) {
+    /// Runs until the worker has stopped; `None`: the group did not let it in.
+    pub(super) async fn run(mut self) -> (Option<Ending>, KafkaSource) {
         loop {
             let now = clock::now();
             let read = self.turn(now);
-            if let Some(ending) = self.ended.take() {
+            let ending = self.ended.take();
+            if ending.is_some() || self.joins_anew {
                 self.publish(now);
                 return (ending, self.source);
             }

@@ -32,6 +32,9 @@ use crate::startup::RECORD_BYTES_MAX;
 /// How long closing a consumer may take: leaving the group is one request.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Time between two attempts to join a group in which a killed predecessor still has our instance id.
+const JOIN_PAUSE: Duration = Duration::from_millis(500);
+
 /// How a worker ended.
 #[derive(Debug)]
 pub(crate) enum Ending {
@@ -74,7 +77,7 @@ pub(crate) fn start<O: Operator + 'static>(
     let thread = WorkerThread { wake: Arc::clone(&wake), board: Arc::clone(&board) };
     let run = move || {
         // A panic is told too: whoever waits must not wait for ever.
-        let run = std::panic::AssertUnwindSafe(|| run(&plan, number, wake, board));
+        let run = std::panic::AssertUnwindSafe(|| run(&plan, number, &wake, &board));
         let ending = match std::panic::catch_unwind(run) {
             Ok(Ok(ending)) => ending,
             Ok(Err(error)) => Ending::Failed(error.to_string()),
@@ -88,22 +91,33 @@ pub(crate) fn start<O: Operator + 'static>(
     Ok(thread)
 }
 
-fn run<O: Operator>(plan: &Plan<O>, number: u16, wake: Arc<Wake>, board: Board) -> Result<Ending, ExitError> {
+fn run<O: Operator>(
+    plan: &Plan<O>,
+    number: u16,
+    wake: &Arc<Wake>,
+    board: &Board,
+) -> Result<Ending, ExitError> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ExitError::failed)?;
     let local = tokio::task::LocalSet::new();
     let span = tracing::info_span!("worker", number);
     let _entered = span.enter();
-    let (ending, source) = local.block_on(&runtime, async {
-        let driver = driver(plan, number, wake, board)?;
-        Ok::<_, ExitError>(driver.run().await)
-    })?;
-    if !source.close(true).wait(CLOSE_TIMEOUT) {
-        tracing::warn!(
-            "the consumer did not close in time; the group will miss it after the session timeout"
-        );
+    loop {
+        let (ending, source) = local.block_on(&runtime, async {
+            let driver = driver(plan, number, Arc::clone(wake), Arc::clone(board))?;
+            Ok::<_, ExitError>(driver.run().await)
+        })?;
+        if !source.close(true).wait(CLOSE_TIMEOUT) {
+            tracing::warn!(
+                "the consumer did not close in time; the group will miss it after the session timeout"
+            );
+        }
+        match ending {
+            Some(ending) => return Ok(ending),
+            None if wake.must_stop() => return Ok(Ending::Stopped { clean: true, stuck: Vec::new() }),
+            None => std::thread::sleep(JOIN_PAUSE),
+        }
     }
-    Ok(ending)
 }
 
 fn driver<O: Operator>(
@@ -143,6 +157,7 @@ fn driver<O: Operator>(
         started_ms: *started_ms,
         stop_deadline_ms: engine.stop_deadline_ms,
         stopping: false,
+        joins_anew: false,
         failed: None,
         ended: None,
         next_tick_ms: clock::now().uptime_ms,
