@@ -130,9 +130,9 @@ fn position(partition: i32, offset: i64) -> Position {
     Position { partition: partition.unsigned_abs(), offset: offset.unsigned_abs() }
 }
 
-/// The value of a header, the first one of that name; a null one is none.
+/// The value of a header, the last one of that name, as Kafka's clients have it; a null one is none.
 pub fn header<'a>(message: &'a BorrowedMessage<'_>, name: &str) -> Option<&'a [u8]> {
-    message.headers()?.iter().find(|header| header.key == name).and_then(|header| header.value)
+    message.headers()?.iter().filter(|header| header.key == name).last().and_then(|header| header.value)
 }
 
 /// The record's [`fingerprint`], and the message id in it.
