@@ -4,6 +4,7 @@
 //! so that one stuck record does not pin the megabytes of its batch.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use crate::batch::Batch;
 use crate::record::{OwnedRecord, Record};
@@ -14,9 +15,8 @@ use crate::table::Table;
 pub(crate) struct Originals {
     /// In log order.
     batches: VecDeque<Kept>,
-    copies: Table<i64, OwnedRecord>,
-    /// The copy that is out: its record may end meanwhile, and then concerns no batch.
-    lent: Option<i64>,
+    /// Counted, because a record may end while its copy is being looked at.
+    copies: Table<i64, Rc<OwnedRecord>>,
 }
 
 #[derive(Debug)]
@@ -38,22 +38,12 @@ impl Originals {
 
     /// Keeps a copy of a record whose batch will not be kept for it.
     pub(crate) fn keep_copy(&mut self, record: &Record<'_>) {
-        self.copies.insert(record.position.offset, record.to_owned());
+        self.copies.insert(record.position.offset, Rc::new(record.to_owned()));
     }
 
-    /// Takes a copy out, to look at it while the worker moves on; see [`Originals::put_copy`].
-    pub(crate) fn take_copy(&mut self, offset: i64) -> Option<OwnedRecord> {
-        let copy = self.copies.remove(&offset);
-        if copy.is_some() {
-            self.lent = Some(offset);
-        }
-        copy
-    }
-
-    /// Puts a copy back.
-    pub(crate) fn put_copy(&mut self, offset: i64, copy: OwnedRecord) {
-        self.lent = None;
-        self.copies.insert(offset, copy);
+    /// The copy of the record at `offset`, if it was copied out.
+    pub(crate) fn copy_of(&self, offset: i64) -> Option<Rc<OwnedRecord>> {
+        self.copies.get(&offset).cloned()
     }
 
     /// Copies the record out of its batch; answers the batch when nothing else keeps it.
@@ -63,13 +53,13 @@ impl Originals {
         }
         let index = self.holder(offset)?;
         let copy = self.batches.get(index)?.batch.find(offset)?.to_owned();
-        self.copies.insert(offset, copy);
+        self.copies.insert(offset, Rc::new(copy));
         self.unpin(index)
     }
 
     /// The record at `offset` has its outcome; answers its batch when nothing else keeps it.
     pub(crate) fn closed(&mut self, offset: i64) -> Option<Batch> {
-        if self.lent == Some(offset) || (!self.copies.is_empty() && self.copies.remove(&offset).is_some()) {
+        if !self.copies.is_empty() && self.copies.remove(&offset).is_some() {
             return None;
         }
         let index = self.holder(offset)?;

@@ -150,13 +150,10 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
             return;
         }
         self.copy_out(position);
-        let original = self.partition(position).and_then(|state| state.originals.take_copy(position.offset));
+        let original = self.partition(position).and_then(|state| state.originals.copy_of(position.offset));
         let original = original.expect("an open record's original is kept");
         let rejection = Rejection { key_hash, reason, tries, waits: WaitsFor::Lane(sink, lane) };
         self.dead_letter(pending, &original.as_record(), &rejection);
-        if let Some(state) = self.partition(position) {
-            state.originals.put_copy(position.offset, original);
-        }
     }
 
     /// Queues the record's dead letter; whoever waits for it goes on once it is acknowledged.

@@ -184,12 +184,9 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
 
     fn run_held(&mut self, pending: Pending, key_hash: u64) {
         let position = pending.position();
-        let original = self.partition(position).and_then(|state| state.originals.take_copy(position.offset));
+        let original = self.partition(position).and_then(|state| state.originals.copy_of(position.offset));
         let original = original.expect("a held record's original is kept");
-        let open = self.run(pending, key_hash, &original.as_record());
-        if open && let Some(state) = self.partition(position) {
-            state.originals.put_copy(position.offset, original);
-        }
+        self.run(pending, key_hash, &original.as_record());
     }
 
     pub(super) fn congest(&mut self, partition: PartitionId, on: bool) {
