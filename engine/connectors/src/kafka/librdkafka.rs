@@ -212,12 +212,7 @@ impl<'m> Message<'m> {
     /// They are believed only where they begin exactly where the record format has them: behind the value, or, when
     /// that is null or empty, one byte (its length) behind the key.
     pub(super) fn raw_headers(&self) -> Option<&'m [u8]> {
-        let filled = |bytes: Option<&'m [u8]>| bytes.filter(|bytes| !bytes.is_empty());
-        let place = match (filled(self.value()), filled(self.key())) {
-            (Some(value), _) => value.as_ptr_range().end,
-            (None, Some(key)) => key.as_ptr_range().end.wrapping_add(1),
-            (None, None) => return None,
-        };
+        let place = self.headers_place()?;
         let raw = self.message.as_ptr().cast::<RawMessage>();
         // SAFETY: the message lives and is the first field of the mirrored struct (the version was checked:
         // `raw_headers_supported`), which is never smaller than the mirror.
@@ -230,6 +225,16 @@ impl<'m> Message<'m> {
         // SAFETY: the reader set pointer and length together, from the buffer that the message keeps alive; nothing
         // writes to it, parsed or not.
         Some(unsafe { std::slice::from_raw_parts(headers, len) })
+    }
+
+    /// Where this record's headers must begin; `None` when that can't be told.
+    pub(super) fn headers_place(&self) -> Option<*const u8> {
+        let filled = |bytes: Option<&'m [u8]>| bytes.filter(|bytes| !bytes.is_empty());
+        match (filled(self.value()), filled(self.key())) {
+            (Some(value), _) => Some(value.as_ptr_range().end),
+            (None, Some(key)) => Some(key.as_ptr_range().end.wrapping_add(1)),
+            (None, None) => None,
+        }
     }
 
     /// Writes the headers through the public interface: slower, one allocation or more per header.

@@ -53,9 +53,9 @@ impl Reader {
         Self { array: MessageArray::new(MESSAGES_PER_CALL), headers, scratch: Vec::new() }
     }
 
-    /// Whether headers are taken from the wire's bytes (and not through the slower public interface).
+    /// Whether headers are taken from the wire's bytes (and not, or not yet, through the slower public interface).
     pub(super) fn reads_raw_headers(&self) -> bool {
-        self.headers != HeaderSource::Public
+        self.headers == HeaderSource::Raw
     }
 }
 
@@ -119,14 +119,16 @@ fn push(
 ) {
     let raw = if *source == HeaderSource::Public { None } else { message.raw_headers() };
     let headers = match (raw, &mut *source) {
-        // A count of zero: no headers.
-        (Some([0]), HeaderSource::Raw) => &[],
+        // A count of zero: no headers. Needs no check: the byte stands right behind the value, where the count is.
+        (Some([0]), _) => &[],
         (Some(raw), HeaderSource::Raw) => raw,
         (raw, source) => {
             scratch.clear();
             message.public_headers(scratch);
-            if let (Some(raw), HeaderSource::Checked(left)) = (raw, &mut *source) {
-                *source = compared(raw, scratch, *left);
+            if let HeaderSource::Checked(left) = *source
+                && message.headers_place().is_some()
+            {
+                *source = compared(raw.unwrap_or_default(), scratch, left);
             }
             // The public interface ends names at their first NUL.
             raw.filter(|_| *source != HeaderSource::Public).unwrap_or(scratch)

@@ -116,7 +116,8 @@ impl KafkaSource {
         &self.partitions
     }
 
-    /// Whether record headers are taken as they came off the wire, and not through the slower public interface.
+    /// Whether record headers are taken as they came off the wire, and not through the slower public interface. That
+    /// begins once they were found equal for the first records that have headers.
     #[must_use]
     pub fn reads_raw_headers(&self) -> bool {
         self.reader.reads_raw_headers()
