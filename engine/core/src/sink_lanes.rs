@@ -110,11 +110,8 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
                 if !self.lanes[index].load(limits, turn.events) {
                     break;
                 }
-                if probe {
-                    self.breaker.probe_left();
-                }
                 self.flying += 1;
-                self.begin(index, turn);
+                self.begin(index, probe, turn);
             }
         }
         self.first_lane = (self.first_lane + 1) % lanes;
@@ -134,10 +131,17 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
         lane.has_work() && !waits
     }
 
-    fn begin(&mut self, index: usize, turn: &mut Turn<'_>) {
+    fn begin(&mut self, index: usize, probe: bool, turn: &mut Turn<'_>) {
         let lane = LaneId(index as u16);
         let flight = self.lanes[index].flight_mut().expect("the flight was just loaded");
         let next = self.machine.begin(lane, flight);
+        if matches!(next, Next::Settled) {
+            self.land_unasked(lane, turn);
+            return;
+        }
+        if probe {
+            self.breaker.probe_left();
+        }
         self.go_on(lane, next, turn);
     }
 

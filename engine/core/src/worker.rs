@@ -146,6 +146,7 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
         let all = sinks.chain(self.dead_letters.wake_at_ms()).filter(|_| !self.commits.is_fencing());
         all.chain(self.commits.wake_at_ms())
             .chain(self.rebalance.deadline_ms())
+            .chain(self.rebalance.restart_ms())
             .chain(self.stopping.filter(|_| !self.stopped))
             .chain(self.has_uncommitted().then(|| self.commits.due_ms()).filter(|_| !self.commits.is_out()))
             .chain(std::iter::once(self.now.plus_ms(commits::TICK_MS)))
@@ -167,6 +168,7 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
         }
         self.pump(now);
         self.drain(now);
+        self.restart_fenced(now);
         self.commit_if_due(now);
         self.stop_if_done(now);
     }

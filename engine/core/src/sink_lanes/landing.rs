@@ -31,6 +31,19 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
         self.disband(index, flight, turn);
     }
 
+    /// A flight was settled without a request: that says nothing about the sink.
+    pub(super) fn land_unasked(&mut self, lane: LaneId, turn: &mut Turn<'_>) {
+        let index = usize::from(lane.0);
+        let flight = self.lanes[index].land().expect("the lane has a flight");
+        self.flying -= 1;
+        assert!(
+            flight.verdicts.iter().all(Option::is_some),
+            "a settled flight has a verdict for every effect"
+        );
+        self.lanes[index].cleared(flight.len());
+        self.disband(index, flight, turn);
+    }
+
     /// Sends every effect of a landed flight where its verdict says.
     fn disband(&mut self, index: usize, mut flight: Flight, turn: &mut Turn<'_>) {
         let bytes = std::mem::take(&mut flight.bytes);

@@ -21,7 +21,13 @@ pub(super) struct Rebalance {
     awaiting_positions: Vec<PartitionId>,
     /// Being given up, in the order of the events: each is released as a whole.
     revocations: VecDeque<Revocation>,
+    /// Fenced, and not taken away by an event yet: when to start them again.
+    fenced: Vec<(PartitionId, u64)>,
 }
+
+/// A fenced member hears of it with its next heartbeat (3 s by default) and loses its partitions by an event. Where
+/// none has come after this time it is still a member, and nobody else will read them.
+const FENCED_RESTART_MS: u64 = 10_000;
 
 #[derive(Debug)]
 struct Revocation {
@@ -34,6 +40,17 @@ struct Revocation {
 impl Rebalance {
     pub(super) fn deadline_ms(&self) -> Option<u64> {
         self.revocations.front().filter(|revocation| !revocation.committing).map(|first| first.deadline_ms)
+    }
+
+    /// When fenced partitions are to be started again.
+    pub(super) fn restart_ms(&self) -> Option<u64> {
+        self.fenced.iter().map(|(_, due_ms)| *due_ms).min()
+    }
+
+    /// The group has said what becomes of these.
+    fn decided(&mut self, partitions: &[PartitionId]) {
+        self.awaiting_positions.retain(|id| !partitions.contains(id));
+        self.fenced.retain(|(id, _)| !partitions.contains(id));
     }
 
     pub(super) fn is_busy(&self) -> bool {
@@ -53,6 +70,7 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
             self.names[id.index()] = Some(name);
             ids.push(id);
         }
+        self.rebalance.decided(&ids);
         self.rebalance.awaiting_positions.extend(&ids);
         self.commands.push_back(Command::FetchPositions(ids));
         self.settle(now);
@@ -134,10 +152,34 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
         self.settle(now);
     }
 
+    /// The broker has fenced these: nothing of theirs goes on. Should they stay ours, they are started again.
+    pub(super) fn start_again_later(&mut self, partitions: impl Iterator<Item = PartitionId>, now: Now) {
+        let due_ms = now.plus_ms(FENCED_RESTART_MS);
+        for partition in partitions {
+            self.end_epoch(partition);
+            if !self.rebalance.revocations.iter().any(|revocation| revocation.partitions.contains(&partition))
+            {
+                self.rebalance.fenced.push((partition, due_ms));
+            }
+        }
+    }
+
+    /// Asks where to start fenced partitions again that no event has taken away.
+    pub(super) fn restart_fenced(&mut self, now: Now) {
+        let due = |(_, due_ms): &(PartitionId, u64)| *due_ms <= now.uptime_ms;
+        if !self.rebalance.fenced.iter().any(due) {
+            return;
+        }
+        let again: Vec<_> =
+            self.rebalance.fenced.extract_if(.., |fenced| due(fenced)).map(|(id, _)| id).collect();
+        self.rebalance.awaiting_positions.extend(&again);
+        self.commands.push_back(Command::FetchPositions(again));
+    }
+
     /// The group takes these partitions away, and waits until they are released.
     pub fn revoked(&mut self, partitions: Vec<PartitionId>, now: Now) {
         self.turn(now);
-        self.rebalance.awaiting_positions.retain(|id| !partitions.contains(id));
+        self.rebalance.decided(&partitions);
         for partition in &partitions {
             let Some(Some(state)) = self.partitions.get_mut(partition.index()) else { continue };
             state.revoked = true;
@@ -157,7 +199,7 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
     /// The partitions are somebody else's already: nothing may be committed for them.
     pub fn lost(&mut self, partitions: Vec<PartitionId>, now: Now) {
         self.turn(now);
-        self.rebalance.awaiting_positions.retain(|id| !partitions.contains(id));
+        self.rebalance.decided(&partitions);
         for partition in &partitions {
             self.end_epoch(*partition);
         }

@@ -143,9 +143,7 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
                 self.commands.push_back(Command::Warn(format!("the broker refused a commit: {reason}")));
                 if self.commits.fence == Fence::Asked {
                     self.commits.fence = Fence::Down;
-                    for entry in &entries {
-                        self.end_epoch(entry.partition);
-                    }
+                    self.start_again_later(entries.iter().map(|entry| entry.partition), now);
                 }
             }
             CommitResult::Failed(reason) => {

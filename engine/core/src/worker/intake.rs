@@ -43,9 +43,12 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
             return Some(ReadLimits { records: BATCH_RECORDS_MAX, bytes: BATCH_BYTES_MAX as usize });
         }
         let open = self.accounts.open() as usize;
-        let records = self.settings.open_records_max.saturating_sub(open).min(BATCH_RECORDS_MAX);
         let free = self.settings.budget_bytes.saturating_sub(self.reserved_bytes) / self.copies();
-        let bytes = free.min(BATCH_BYTES_MAX);
+        // Half for the records' bytes, half for what they cost beside them.
+        let affordable = (free / 2 / RECORD_OVERHEAD_BYTES) as usize;
+        let records =
+            self.settings.open_records_max.saturating_sub(open).min(affordable).min(BATCH_RECORDS_MAX);
+        let bytes = (free / 2).min(BATCH_BYTES_MAX);
         (records > 0 && bytes > 0).then_some(ReadLimits { records, bytes: bytes as usize })
     }
 
