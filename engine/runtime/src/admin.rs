@@ -10,6 +10,8 @@ use thalweg_core::worker::Accounts;
 use tokio::net::TcpListener;
 
 use crate::exit::ExitError;
+use crate::letters::LetterCounts;
+use crate::log_ends::LogEnds;
 use crate::snapshot::{Board, Snapshot};
 use crate::{clock, metrics};
 
@@ -22,11 +24,18 @@ pub(crate) struct View {
     pub(crate) boards: Vec<Board>,
     pub(crate) flow: &'static str,
     pub(crate) memory_bytes: u64,
+    pub(crate) ends: LogEnds,
+    pub(crate) letters: LetterCounts,
 }
 
 impl View {
     pub(crate) fn snapshots(&self) -> Vec<Snapshot> {
-        self.boards.iter().map(|board| board.lock().clone()).collect()
+        let mut snapshots: Vec<_> = self.boards.iter().map(|board| board.lock().clone()).collect();
+        let ends = self.ends.lock();
+        for partition in snapshots.iter_mut().flat_map(|snapshot| &mut snapshot.partitions) {
+            partition.high = partition.high.max(ends.get(&partition.number).copied());
+        }
+        snapshots
     }
 
     /// All workers together.

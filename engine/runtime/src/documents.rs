@@ -28,18 +28,17 @@ pub struct Documents {
     found: Mutex<Found>,
 }
 
-/// What the start found.
-#[derive(Default)]
+/// What the start found; before it, a new index.
 struct Found {
     index: String,
-    generation: Option<Generation>,
+    generation: Generation,
 }
 
 impl Documents {
     /// Behind the settings' alias. `fields` is what stands under `properties` in the index's mapping, as JSON.
     #[must_use]
     pub fn behind_alias(settings: &ElasticsearchSettings, fields: &'static str) -> Self {
-        Self { settings: settings.clone(), fields, found: Mutex::new(Found::default()) }
+        Self { settings: settings.clone(), fields, found: Mutex::new(Found { index: String::new(), generation: Generation::FIRST }) }
     }
 
     fn plan(&self) -> Result<IndexPlan, ExitError> {
@@ -85,19 +84,27 @@ impl SinkPlan for Documents {
             let timeout = Duration::from_millis(self.settings.start_timeout_ms);
             let prepared = self.client()?.prepare(&self.plan()?, &recorded(log), timeout).await;
             let (found, generation) = prepared.map_err(|error| self.explained(&error))?;
-            *self.found.lock() = Found { index: found.index, generation: Some(generation) };
+            *self.found.lock() = Found { index: found.index, generation };
             Ok(())
         })
     }
 
     fn machine(&self) -> DocumentSink {
-        let generation = self.found.lock().generation;
-        let generation = generation.expect("machines are made only after `prepare`");
-        DocumentSink::new(self.settings.options(generation))
+        DocumentSink::new(self.settings.options(self.found.lock().generation))
     }
 
     fn connect(&self) -> Result<Rc<dyn Connection>, ExitError> {
         Ok(Rc::new(DocumentConnection { client: self.client()? }))
+    }
+
+    fn recorded_log(&self) -> Waiting<'_, Result<Option<Log>, ExitError>> {
+        Box::pin(async move {
+            let found = self.client()?.find(&self.plan()?).await.map_err(|error| self.explained(&error))?;
+            Ok(found.map(|found| {
+                let RecordedLog { topic, topic_id, partitions } = found.recorded.log;
+                Log { topic, topic_id, partitions }
+            }))
+        })
     }
 
     fn raise_generation<'w>(&'w self, log: &'w Log) -> Waiting<'w, Result<Option<String>, ExitError>> {

@@ -6,19 +6,24 @@
 
 mod admin;
 mod clock;
+mod command_line;
 mod documents;
 mod drive;
 mod exit;
 pub mod flow;
+mod letters;
+mod log_ends;
 mod logs;
 pub mod metrics;
 mod program;
+mod raise_generation;
 pub mod settings;
 mod snapshot;
 mod startup;
 mod summary;
 mod supervise;
 mod topic_watch;
+pub mod trial;
 
 pub use exit::ExitError;
 pub use program::{Program, Settings};
@@ -29,7 +34,10 @@ pub use thalweg_core::sink::SinkHandle;
 
 /// Kafka's settings.
 pub mod kafka {
-    pub use thalweg_connectors::kafka::settings::{GroupSettings, KafkaSettings};
+    pub use thalweg_connectors::kafka::secret::Secret;
+    pub use thalweg_connectors::kafka::settings::{
+        GroupSettings, KafkaSettings, SaslMechanism, SaslSettings, TlsSettings,
+    };
 }
 
 /// Documents in Elasticsearch.

@@ -1,5 +1,7 @@
 //! Logs: to standard error, so that standard output stays for answers.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 
 use crate::settings::{EngineSettings, LogFormat};
@@ -12,7 +14,9 @@ pub(crate) fn begin(engine: &EngineSettings) {
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // Fails only when there is a subscriber already, as in tests.
     let _ = match engine.log_format {
-        LogFormat::Text => subscriber.with_target(false).try_init(),
+        LogFormat::Text => {
+            subscriber.with_target(false).with_ansi(std::io::stderr().is_terminal()).try_init()
+        }
         LogFormat::Json => subscriber.json().flatten_event(true).try_init(),
     };
 }

@@ -31,22 +31,24 @@ enum Values {
     Sinks(fn(&SinkStatus) -> f64),
     Partitions(fn(&PartitionSnapshot) -> Option<f64>),
     MemoryBudget,
+    Letters,
 }
 
 const fn metric(name: &'static str, kind: &'static str, help: &'static str, values: Values) -> Metric {
     let labels = match values {
         Values::Worker(_) | Values::MemoryBudget => "",
         Values::Outcomes => "outcome",
+        Values::Letters => "reason",
         Values::Sinks(_) => "sink",
         Values::Partitions(_) => "topic, partition",
     };
     Metric { name, kind, labels, help, values }
 }
 
-use Values::{MemoryBudget, Outcomes, Partitions, Sinks, Worker};
+use Values::{Letters, MemoryBudget, Outcomes, Partitions, Sinks, Worker};
 
 /// The list.
-pub const METRICS: [Metric; 29] = [
+pub const METRICS: [Metric; 30] = [
     metric(
         "thalweg_records_read_total",
         "counter",
@@ -54,6 +56,7 @@ pub const METRICS: [Metric; 29] = [
         Worker(|worker, _| Some(worker.accounts.read as f64)),
     ),
     metric("thalweg_records_total", "counter", "Records that have their outcome.", Outcomes),
+    metric("thalweg_dead_letters_total", "counter", "Dead letters acknowledged, by reason.", Letters),
     metric(
         "thalweg_records_given_up_total",
         "counter",
@@ -126,12 +129,7 @@ pub const METRICS: [Metric; 29] = [
         "Records of the partition whose outcome is open.",
         Partitions(|partition| Some(partition.open as f64)),
     ),
-    metric(
-        "thalweg_effects",
-        "gauge",
-        "Effects waiting or in the air.",
-        Sinks(|sink| sink.effects as f64),
-    ),
+    metric("thalweg_effects", "gauge", "Effects waiting or in the air.", Sinks(|sink| sink.effects as f64)),
     metric(
         "thalweg_keys_parked",
         "gauge",
@@ -221,6 +219,13 @@ pub(crate) fn text(view: &View, now: Now) -> String {
             let _ = writeln!(text, "{}{{flow=\"{}\"}} {}", metric.name, view.flow, view.memory_bytes);
             continue;
         }
+        if let Letters = metric.values {
+            for (reason, count) in &*view.letters.lock() {
+                let _ =
+                    writeln!(text, "{}{{flow=\"{}\",reason=\"{reason}\"}} {count}", metric.name, view.flow);
+            }
+            continue;
+        }
         for (number, snapshot) in snapshots.iter().enumerate() {
             let mut line = |labels: &str, value: f64| {
                 let name = metric.name;
@@ -259,6 +264,6 @@ fn values(values: &Values, snapshot: &Snapshot, now: Now, line: &mut dyn FnMut(&
                 }
             }
         }
-        MemoryBudget => {}
+        MemoryBudget | Letters => {}
     }
 }

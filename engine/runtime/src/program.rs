@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::ArgMatches;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thalweg_core::operator::Operator;
@@ -11,8 +12,10 @@ use thalweg_core::operator::Operator;
 use crate::drive::Plan;
 use crate::exit::ExitError;
 use crate::flow::{Flow, Log};
+use crate::letters::LetterCounts;
+use crate::raise_generation::{self, Step};
 use crate::settings::{self, EngineSettings, Layers, Variable};
-use crate::{clock, logs, startup, supervise};
+use crate::{clock, command_line, logs, startup, supervise};
 
 /// The settings of a pipeline: a struct with a default for everything, one section of which is the engine's.
 pub trait Settings: Serialize + DeserializeOwned + Default {
@@ -34,7 +37,7 @@ pub struct Program {
 impl Program {
     /// Runs the flow that `make` makes of the settings, as the command line says.
     pub fn run<S: Settings, O: Operator + 'static>(self, make: fn(&S) -> Flow<O>) -> ExitCode {
-        let matches = self.command().get_matches();
+        let matches = command_line::of(&self).get_matches();
         match self.obey(&matches, make) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
@@ -68,64 +71,67 @@ impl Program {
             return Ok(());
         }
         logs::begin(settings.engine());
-        start(flow, settings.engine().clone(), matches.get_flag("check"))
+        let job = match (matches.subcommand_name(), matches.get_flag("check")) {
+            (Some(_), _) => Job::RaiseGeneration,
+            (None, true) => Job::Check,
+            (None, false) => Job::Run,
+        };
+        start(flow, settings.engine().clone(), job)
     }
 }
 
-/// Looks at everything outside, and runs the flow unless it is `only_checked`.
-fn start<O: Operator + 'static>(
-    flow: Flow<O>,
-    engine: EngineSettings,
-    only_checked: bool,
-) -> Result<(), ExitError> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Job {
+    Run,
+    Check,
+    RaiseGeneration,
+}
+
+/// Looks at everything outside, then does the job.
+fn start<O: Operator + 'static>(flow: Flow<O>, engine: EngineSettings, job: Job) -> Result<(), ExitError> {
     let started_ms = clock::now().uptime_ms;
-    let log = startup::look_at_log(&flow)?;
-    let dead_letter_topic = startup::ensure_dead_letter_topic(&flow, &log)?;
-    let plan = Plan { flow, engine, dead_letter_topic, started_ms };
+    let topics = Arc::new(startup::connect(&flow)?);
+    let log = startup::look_at_log(&topics, &flow.source.topic)?;
+    let dead_letter_topic = startup::ensure_dead_letter_topic(&flow, &topics, &log)?;
+    let letters = LetterCounts::default();
+    let plan = Plan { flow, engine, topics, log, dead_letter_topic, started_ms, only_old: None, letters };
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ExitError::failed)?;
-    tokio::task::LocalSet::new().block_on(&runtime, async {
-        startup::prepare_sinks(&plan.flow, &log).await?;
-        if !only_checked {
-            return supervise::supervise(plan, log).await;
+    let done = tokio::task::LocalSet::new().block_on(&runtime, async {
+        if job == Job::RaiseGeneration {
+            return raise_generation(plan).await;
+        }
+        startup::prepare_sinks(&plan.flow, &plan.log).await?;
+        if job == Job::Run {
+            return supervise::supervise(Arc::new(plan)).await;
         }
         let sinks: Vec<_> = plan.flow.sinks.plans.iter().map(|(name, _)| *name).collect();
+        let Log { topic, partitions, .. } = &plan.log;
+        let (letters, sinks) = (&plan.dead_letter_topic, sinks.join(", "));
         say(&format!(
-            "ok: topic {} with {} partitions, dead letters {}, sinks {}\n",
-            log.topic,
-            log.partitions,
-            plan.dead_letter_topic,
-            sinks.join(", ")
+            "ok: topic {topic} with {partitions} partitions, dead letters {letters}, sinks {sinks}\n"
         ));
         Ok(())
-    })
+    });
+    // Questions to brokers that are still out must not hold up the end.
+    runtime.shutdown_background();
+    done
 }
 
-impl Program {
-    fn command(self) -> Command {
-        Command::new(self.name)
-            .about(self.about)
-            .arg(
-                Arg::new("settings")
-                    .long("settings")
-                    .value_name("FILE")
-                    .value_parser(clap::value_parser!(PathBuf))
-                    .help("Reads settings from this TOML file"),
-            )
-            .arg(
-                Arg::new("set").long("set").value_name("KEY=VALUE").action(ArgAction::Append).help(
-                    "Sets one key, as in --set kafka.brokers=broker:9092; wins over environment and file",
-                ),
-            )
-            .arg(Arg::new("print-settings").long("print-settings").action(ArgAction::SetTrue).help(
-                "Prints the settings in force and where each comes from, secrets hidden; connects nowhere",
-            ))
-            .arg(
-                Arg::new("check").long("check").action(ArgAction::SetTrue).help(
-                    "Checks settings, connects, checks topics and sinks, makes what is missing, and exits",
-                ),
-            )
-    }
+async fn raise_generation<O: Operator + 'static>(mut plan: Plan<O>) -> Result<(), ExitError> {
+    let log = plan.log.clone();
+    let Step::Drain { before, partitions } = raise_generation::plan(&plan.flow, &log).await? else {
+        say("nothing to do: the sinks were written from the topic as it is\n");
+        return Ok(());
+    };
+    startup::prepare_sinks(&plan.flow, &before).await?;
+    plan.only_old = Some(partitions);
+    // A second member would wait for partitions of the first.
+    plan.engine.workers = 1;
+    let plan = Arc::new(plan);
+    supervise::drain_old(Arc::clone(&plan)).await?;
+    say(&raise_generation::raise(&plan.flow, &log).await?);
+    Ok(())
 }
 
 #[expect(clippy::print_stdout, reason = "the answer to a question")]

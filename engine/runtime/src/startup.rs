@@ -18,17 +18,23 @@ pub(crate) fn check<O>(flow: &Flow<O>) -> Result<(), SettingError> {
     flow.sinks.plans.iter().try_for_each(|(_, sink)| sink.check())
 }
 
-/// What the topic is right now. Blocks.
-pub(crate) fn look_at_log<O>(flow: &Flow<O>) -> Result<Log, ExitError> {
-    let topics = Topics::connect(&flow.source.settings, TIMEOUT).map_err(ExitError::failed)?;
-    let topic = flow.source.topic.clone();
-    let found = topics.describe(&topic).map_err(ExitError::failed)?;
-    Ok(Log { topic, topic_id: found.id, partitions: found.partitions })
+/// A connection for looking at topics.
+pub(crate) fn connect<O>(flow: &Flow<O>) -> Result<Topics, ExitError> {
+    Topics::connect(&flow.source.settings, TIMEOUT).map_err(ExitError::failed)
+}
+
+/// What the flow's topic is right now. Blocks.
+pub(crate) fn look_at_log(topics: &Topics, topic: &str) -> Result<Log, ExitError> {
+    let found = topics.describe(topic).map_err(ExitError::failed)?;
+    Ok(Log { topic: topic.to_owned(), topic_id: found.id, partitions: found.partitions })
 }
 
 /// Makes sure that there is a topic for dead letters; answers its name. Blocks.
-pub(crate) fn ensure_dead_letter_topic<O>(flow: &Flow<O>, log: &Log) -> Result<String, ExitError> {
-    let topics = Topics::connect(&flow.source.settings, TIMEOUT).map_err(ExitError::failed)?;
+pub(crate) fn ensure_dead_letter_topic<O>(
+    flow: &Flow<O>,
+    topics: &Topics,
+    log: &Log,
+) -> Result<String, ExitError> {
     let name = flow.dead_letters.topic_for(&flow.source.topic);
     let shape = TopicShape {
         partitions: log.partitions,

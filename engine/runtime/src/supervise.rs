@@ -9,17 +9,15 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::drive::{self, Ending, Plan, WorkerThread};
 use crate::exit::{ExitError, UNFINISHED};
-use crate::flow::Log;
+use crate::log_ends::LogEnds;
 use crate::snapshot::Board;
-use crate::topic_watch;
-use crate::{admin, summary};
+use crate::{admin, log_ends, summary, topic_watch};
 
 /// Beyond the workers' own deadline: what closing consumers may take.
 const CLOSE_MS: u64 = 15_000;
 
 /// Runs the flow until it is stopped or fails. Prints the summary.
-pub(crate) async fn supervise<O: Operator + 'static>(plan: Plan<O>, log: Log) -> Result<(), ExitError> {
-    let plan = Arc::new(plan);
+pub(crate) async fn supervise<O: Operator + 'static>(plan: Arc<Plan<O>>) -> Result<(), ExitError> {
     let mut interrupts = signal(SignalKind::interrupt()).map_err(ExitError::failed)?;
     let mut terminations = signal(SignalKind::terminate()).map_err(ExitError::failed)?;
     let listener = match plan.engine.admin_address() {
@@ -33,11 +31,19 @@ pub(crate) async fn supervise<O: Operator + 'static>(plan: Plan<O>, log: Log) ->
     }
     drop(tell);
     let boards: Vec<Board> = workers.iter().map(|worker| Arc::clone(&worker.board)).collect();
-    let view = admin::View { boards, flow: plan.flow.name, memory_bytes: plan.engine.memory_bytes };
+    let ends = LogEnds::default();
+    let view = admin::View {
+        boards,
+        flow: plan.flow.name,
+        memory_bytes: plan.engine.memory_bytes,
+        ends: Arc::clone(&ends),
+        letters: Arc::clone(&plan.letters),
+    };
     let mut side_tasks = tokio::task::JoinSet::new();
     if let Some(listener) = listener {
         side_tasks.spawn(admin::serve(listener, view.clone()));
     }
+    side_tasks.spawn(log_ends::follow(Arc::clone(&plan.topics), plan.log.clone(), ends));
     for (_, sink) in &plan.flow.sinks.plans {
         if let Some(interval_ms) = sink.upkeep_interval_ms() {
             let sink = Arc::clone(sink);
@@ -45,7 +51,7 @@ pub(crate) async fn supervise<O: Operator + 'static>(plan: Plan<O>, log: Log) ->
         }
     }
     let why_stopped = {
-        let watch = topic_watch::until_changed(&plan, &log);
+        let watch = topic_watch::until_changed(&plan);
         tokio::select! {
             first = endings.recv() => Stop::Worker(first),
             changed = watch => Stop::Topic(changed),
@@ -57,6 +63,19 @@ pub(crate) async fn supervise<O: Operator + 'static>(plan: Plan<O>, log: Log) ->
     side_tasks.shutdown().await;
     summary::print(plan.flow.name, &view);
     outcome
+}
+
+/// Runs the one worker that reads the old partitions to their end; ends by itself, or when it is interrupted.
+pub(crate) async fn drain_old<O: Operator + 'static>(plan: Arc<Plan<O>>) -> Result<(), ExitError> {
+    let (tell, mut endings) = unbounded_channel();
+    // Kept: dropping it would not stop the worker, but nobody else has its handle.
+    let _worker = drive::start(Arc::clone(&plan), 0, tell)?;
+    let mut ended = Endings::default();
+    match endings.recv().await {
+        Some((_, ending)) => ended.note(ending),
+        None => ended.unclean = true,
+    }
+    ended.outcome()
 }
 
 /// Why the workers are to stop.
@@ -82,8 +101,8 @@ async fn upkeep(sink: &dyn crate::flow::AnySink, interval_ms: u64) {
 }
 
 /// Stops all workers and waits for them, up to the deadline or the second signal.
-async fn drain<O>(
-    plan: &Plan<O>,
+async fn drain<O: 'static>(
+    plan: &Arc<Plan<O>>,
     workers: &[WorkerThread],
     endings: &mut UnboundedReceiver<(u16, Ending)>,
     stop: Stop,
@@ -116,12 +135,16 @@ async fn drain<O>(
             std::process::exit(UNFINISHED.into());
         }
     }
+    if ended.topic_grew {
+        ended.failed.get_or_insert(topic_watch::grown(plan).await.to_string());
+    }
     ended.outcome()
 }
 
 #[derive(Default)]
 struct Endings {
     failed: Option<String>,
+    topic_grew: bool,
     unclean: bool,
     stuck: Vec<String>,
 }
@@ -132,6 +155,7 @@ impl Endings {
             Ending::Failed(reason) => {
                 self.failed.get_or_insert(reason);
             }
+            Ending::TopicGrew => self.topic_grew = true,
             Ending::Stopped { clean, stuck } => {
                 self.unclean |= !clean;
                 self.stuck.extend(stuck);

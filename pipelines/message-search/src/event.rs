@@ -191,9 +191,13 @@ fn undecodable(problem: impl fmt::Display) -> EventError {
     EventError::Undecodable(problem.to_string())
 }
 
-/// What serde_json says, which for our visitors never quotes the value.
+/// What serde_json says, without what it quotes of the value.
 fn place(error: &serde_json::Error) -> String {
-    error.to_string()
+    let said = error.to_string();
+    match said.rfind(", expected ") {
+        Some(at) if said.starts_with("invalid ") => said[at + 2..].to_owned(),
+        _ => said,
+    }
 }
 
 /// The outer object.

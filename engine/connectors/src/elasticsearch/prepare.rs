@@ -76,6 +76,18 @@ impl ElasticsearchClient {
         }
     }
 
+    /// What is behind the alias, whatever log it is written from; `None` when there is nothing.
+    ///
+    /// # Errors
+    /// When nobody answers, or the index is not the planned one.
+    pub async fn find(&self, plan: &IndexPlan) -> Result<Option<Found>, PrepareError> {
+        match self.look(plan).await? {
+            Look::Found(found) => Ok(Some(found)),
+            Look::Missing => Ok(None),
+            Look::Later(last) => Err(PrepareError::NotReady { waited_ms: 0, last }),
+        }
+    }
+
     /// Records that the log under the index was replaced by `log`, in the next generation. The caller has made sure
     /// that all of the old log was applied, and that no worker of the old generation runs any more.
     ///

@@ -111,6 +111,19 @@ impl Topics {
         }
     }
 
+    /// One above the newest record of the partition.
+    ///
+    /// # Errors
+    /// As [`Topics::describe`].
+    pub fn end_of(&self, topic: &str, partition: u32) -> Result<i64, TopicError> {
+        let number = i32::try_from(partition).unwrap_or(i32::MAX);
+        let found = self.client.fetch_watermarks(topic, number, self.timeout);
+        found.map(|(_, high)| high).map_err(|error| {
+            let code = error.rdkafka_error_code().map_or(0, |code| code as i32);
+            self.failure(topic, code, error.to_string())
+        })
+    }
+
     /// Makes the topic when there is none; one that is there must have at least as many partitions, and is otherwise
     /// left as it is.
     ///

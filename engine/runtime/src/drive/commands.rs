@@ -59,15 +59,12 @@ impl<O: Operator> Driver<O> {
     /// The flow must not go on: what was read is finished, then the worker ends with this reason.
     pub(super) fn fail(&mut self, reason: String, now: Now) {
         tracing::error!("the flow stops: {reason}");
-        self.failed.get_or_insert(reason);
+        self.failed.get_or_insert(Ending::Failed(reason));
         self.stop(now);
     }
 
     fn stopped(&mut self, clean: bool) {
         let stuck = if clean { Vec::new() } else { self.worker.stuck(STUCK_LINES) };
-        self.ended = Some(match self.failed.take() {
-            Some(reason) => Ending::Failed(reason),
-            None => Ending::Stopped { clean, stuck },
-        });
+        self.ended = Some(self.failed.take().unwrap_or(Ending::Stopped { clean, stuck }));
     }
 }

@@ -7,6 +7,8 @@ use thalweg_core::time::Now;
 use thalweg_core::worker::{CommitResult, PartitionName, Positions};
 
 use super::looping::Driver;
+use super::old::NewPartition;
+use super::thread::Ending;
 
 impl<O: Operator> Driver<O> {
     pub(super) fn poll_source(&mut self, now: Now) {
@@ -24,6 +26,7 @@ impl<O: Operator> Driver<O> {
                 self.counted.rebalances += 1;
                 self.reading.stop(&ids);
                 self.rebuilds.forget(&ids);
+                self.forget_old(&ids, now);
                 self.worker.revoked(ids, now);
             }
             SourceEvent::Lost(ids) => {
@@ -61,6 +64,17 @@ impl<O: Operator> Driver<O> {
         }
         tracing::info!(partitions = %self.names(&ids), "partitions assigned");
         self.counted.rebalances += 1;
+        let ids = match self.leave_new_alone(ids) {
+            Ok(ids) => ids,
+            Err(NewPartition) => {
+                self.failed.get_or_insert(Ending::TopicGrew);
+                self.stop(now);
+                return;
+            }
+        };
+        if ids.is_empty() {
+            return;
+        }
         self.rebuilds.begin(&ids, now);
         let named = ids.into_iter().filter_map(|id| {
             let (topic, number) = self.source.partitions().name(id)?;

@@ -12,6 +12,7 @@ use thalweg_core::sink::{LaneId, Reply};
 use thalweg_core::time::Now;
 use thalweg_core::worker::{SinkIndex, Worker};
 
+use super::old::Old;
 use super::reading::Reading;
 use super::rebuild::Rebuilds;
 use super::thread::Ending;
@@ -41,12 +42,15 @@ pub(super) struct Driver<O> {
     pub(super) rebuilds: Rebuilds,
     pub(super) counted: Counted,
     pub(super) started_ms: u64,
+    /// How many the topic had as the flow began.
+    pub(super) partitions: u32,
+    pub(super) old: Option<Old>,
     pub(super) stop_deadline_ms: u64,
     pub(super) stopping: bool,
     /// The group did not let this member in: it owns nothing, and another one is to try.
     pub(super) joins_anew: bool,
     /// Why the flow must not go on.
-    pub(super) failed: Option<String>,
+    pub(super) failed: Option<Ending>,
     pub(super) ended: Option<Ending>,
     pub(super) next_tick_ms: u64,
     pub(super) next_snapshot_ms: u64,
@@ -74,7 +78,12 @@ impl<O: Operator> Driver<O> {
             let ending = self.ended.take();
             if ending.is_some() || self.joins_anew {
                 self.publish(now);
-                return (ending, self.source);
+                let Self { worker, source, .. } = self;
+                if worker.accounts().open() > 0 {
+                    // What is open has no outcome and will get none here: it must not be dropped as if it had.
+                    std::mem::forget(worker);
+                }
+                return (ending, source);
             }
             if read {
                 // There is more to read; replies get their chance first.
@@ -107,6 +116,7 @@ impl<O: Operator> Driver<O> {
         }
         if tick {
             self.next_tick_ms = now.plus_ms(TICK_MS);
+            self.end_of_old(now);
         }
         if tick || now.uptime_ms >= self.next_snapshot_ms {
             self.next_snapshot_ms = now.plus_ms(SNAPSHOT_MS);

@@ -3,9 +3,11 @@
 mod commands;
 mod events;
 mod looping;
+mod old;
 mod reading;
 mod rebuild;
 mod thread;
 mod wake;
 
+pub(crate) use old::OldPartitions;
 pub(crate) use thread::{Ending, Plan, WorkerThread, start};

@@ -10,21 +10,23 @@ use thalweg_connectors::kafka::dead_letter::DeadLetters;
 use thalweg_connectors::kafka::producer::KafkaProducer;
 use thalweg_connectors::kafka::settings::KafkaSettings;
 use thalweg_connectors::kafka::source::KafkaSource;
+use thalweg_connectors::kafka::topics::Topics;
 use thalweg_core::SinkSettings;
 use thalweg_core::operator::Operator;
 use thalweg_core::pacing::PacingSettings;
 use thalweg_core::sabotage::Sound;
-use thalweg_core::sink::{Reply, Request};
 use thalweg_core::worker::{NamedSink, Worker, WorkerSettings};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::looping::{Counted, Driver};
+use super::old::{Old, OldPartitions};
 use super::reading::Reading;
 use super::rebuild::Rebuilds;
 use super::wake::Wake;
 use crate::clock;
 use crate::exit::ExitError;
-use crate::flow::{Connection, Flow, Waiting};
+use crate::flow::{Flow, Log};
+use crate::letters::{LetterConnection, LetterCounts};
 use crate::settings::EngineSettings;
 use crate::snapshot::{Board, Snapshot};
 use crate::startup::RECORD_BYTES_MAX;
@@ -47,6 +49,8 @@ pub(crate) enum Ending {
     },
     /// The flow must not go on.
     Failed(String),
+    /// It was given a partition that was not there when the flow began.
+    TopicGrew,
 }
 
 /// A running worker, seen from outside.
@@ -59,8 +63,14 @@ pub(crate) struct WorkerThread {
 pub(crate) struct Plan<O> {
     pub(crate) flow: Flow<O>,
     pub(crate) engine: EngineSettings,
+    pub(crate) topics: Arc<Topics>,
+    /// The topic as the flow began.
+    pub(crate) log: Log,
     pub(crate) dead_letter_topic: String,
     pub(crate) started_ms: u64,
+    /// Only partitions that were there before are read, and only to their end.
+    pub(crate) only_old: Option<OldPartitions>,
+    pub(crate) letters: LetterCounts,
 }
 
 /// Starts worker `number`; `ended` hears how it ends.
@@ -100,8 +110,9 @@ fn run<O: Operator>(
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ExitError::failed)?;
     let local = tokio::task::LocalSet::new();
-    let span = tracing::info_span!("worker", number);
-    let _entered = span.enter();
+    // One worker needs no number in each line.
+    let span = (plan.engine.workers > 1).then(|| tracing::info_span!("worker", number));
+    let _entered = span.as_ref().map(tracing::Span::enter);
     loop {
         let (ending, source) = local.block_on(&runtime, async {
             let driver = driver(plan, number, Arc::clone(wake), Arc::clone(board))?;
@@ -126,7 +137,7 @@ fn driver<O: Operator>(
     wake: Arc<Wake>,
     board: Board,
 ) -> Result<Driver<O>, ExitError> {
-    let Plan { flow, engine, dead_letter_topic, started_ms } = plan;
+    let Plan { flow, engine, dead_letter_topic, started_ms, .. } = plan;
     let mut connections = Vec::new();
     let mut sinks = Vec::new();
     for (name, sink) in &flow.sinks.plans {
@@ -135,7 +146,7 @@ fn driver<O: Operator>(
     }
     let producer =
         KafkaProducer::connect(&flow.source.settings, RECORD_BYTES_MAX).map_err(ExitError::failed)?;
-    connections.push(Rc::new(LetterConnection { producer }));
+    connections.push(Rc::new(LetterConnection { producer, counts: Arc::clone(&plan.letters) }));
     let letters = (Box::new(DeadLetters::new(dead_letter_topic.as_str())) as Box<_>, letter_settings());
     let operator = (flow.operators)(&flow.sinks);
     let seed = fastrand::u64(..);
@@ -155,6 +166,8 @@ fn driver<O: Operator>(
         rebuilds: Rebuilds::default(),
         counted: Counted::default(),
         started_ms: *started_ms,
+        partitions: plan.log.partitions,
+        old: plan.only_old.map(Old::new),
         stop_deadline_ms: engine.stop_deadline_ms,
         stopping: false,
         joins_anew: false,
@@ -191,14 +204,4 @@ fn member_settings(settings: &KafkaSettings, number: u16, workers: u16) -> Kafka
 fn letter_settings() -> SinkSettings {
     let pacing = PacingSettings { flights_max: 1, items_max: 500, bytes_max: 4 << 20 };
     SinkSettings { lanes: 1, pacing, attempts_max: None, ..SinkSettings::default() }
-}
-
-struct LetterConnection {
-    producer: KafkaProducer,
-}
-
-impl Connection for LetterConnection {
-    fn send(self: Rc<Self>, request: Request) -> Waiting<'static, Reply> {
-        Box::pin(async move { self.producer.send(request).await })
-    }
 }

@@ -59,6 +59,14 @@ pub trait SinkPlan: Send + Sync + 'static {
     /// When it can't be made.
     fn connect(&self) -> Result<Rc<dyn Connection>, ExitError>;
 
+    /// The log that the sink was written from so far; `None`: it keeps no such record, or nothing was written yet.
+    ///
+    /// # Errors
+    /// When the outside system can't tell.
+    fn recorded_log(&self) -> Waiting<'_, Result<Option<Log>, ExitError>> {
+        Box::pin(async { Ok(None) })
+    }
+
     /// The log under the sink was replaced on purpose, and all of the old one is applied: from now on writes of `log`
     /// win over all before. Answers what was done, for people.
     ///
@@ -93,6 +101,7 @@ pub(crate) trait AnySink: Send + Sync {
     fn machine(&self) -> Box<dyn SinkMachine>;
     fn settings(&self) -> SinkSettings;
     fn connect(&self) -> Result<Rc<dyn Connection>, ExitError>;
+    fn recorded_log(&self) -> Waiting<'_, Result<Option<Log>, ExitError>>;
     fn raise_generation<'w>(&'w self, log: &'w Log) -> Waiting<'w, Result<Option<String>, ExitError>>;
     fn upkeep(&self) -> Waiting<'_, ()>;
     fn upkeep_interval_ms(&self) -> Option<u64>;
@@ -121,6 +130,10 @@ impl<P: SinkPlan> AnySink for P {
 
     fn connect(&self) -> Result<Rc<dyn Connection>, ExitError> {
         SinkPlan::connect(self)
+    }
+
+    fn recorded_log(&self) -> Waiting<'_, Result<Option<Log>, ExitError>> {
+        SinkPlan::recorded_log(self)
     }
 
     fn raise_generation<'w>(&'w self, log: &'w Log) -> Waiting<'w, Result<Option<String>, ExitError>> {

@@ -1,0 +1,72 @@
+//! The command line of a pipeline binary, and its help.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, Command};
+
+use crate::program::Program;
+
+/// The subcommand for a topic that was made anew or has other partitions.
+pub(crate) const RAISE_GENERATION: &str = "raise-generation";
+
+/// The command line of that program.
+pub(crate) fn of(program: &Program) -> Command {
+    Command::new(program.name)
+        .about(program.about)
+        .version(env!("CARGO_PKG_VERSION"))
+        .after_help(after_help(program))
+        .args([settings(), set(), print_settings(), check()])
+        .subcommand(Command::new(RAISE_GENERATION).about(
+            "For a topic that was made anew or has other partitions: reads the old partitions to their end, then lets \
+             the new ones win. Stop every instance first",
+        ))
+}
+
+fn settings() -> Arg {
+    let parser = clap::value_parser!(PathBuf);
+    let arg = Arg::new("settings").long("settings").value_name("FILE").value_parser(parser).global(true);
+    arg.help("Reads settings from this TOML file")
+}
+
+fn set() -> Arg {
+    let arg = Arg::new("set").long("set").value_name("KEY=VALUE").action(ArgAction::Append).global(true);
+    arg.help("Sets one key, as in --set kafka.brokers=broker:9092")
+}
+
+fn print_settings() -> Arg {
+    let arg = Arg::new("print-settings").long("print-settings").action(ArgAction::SetTrue);
+    arg.help("Prints the settings in force and where each comes from (secrets hidden), and exits")
+}
+
+fn check() -> Arg {
+    let arg = Arg::new("check").long("check").action(ArgAction::SetTrue);
+    arg.help("Checks settings, topics and sinks, makes what is missing, and exits")
+}
+
+fn after_help(program: &Program) -> String {
+    let name = program.name;
+    let mut variables = String::new();
+    for variable in program.variables {
+        // Writing to a String can't fail.
+        let _ = writeln!(variables, "  {:<24} sets {}", variable.name, variable.key);
+    }
+    format!(
+        "Settings, each winning over those before: defaults, the file, the environment, --set. Every key can be set in \
+         each of these; `--print-settings` lists them.\n\n\
+         Environment:\n{variables}  \
+         THALWEG__SECTION__KEY    sets section.key, as in THALWEG__KAFKA__GROUP__ID=my-group\n  \
+         RUST_LOG                 wins over engine.log_level\n\n\
+         Stopping: the first Ctrl-C or SIGTERM finishes what was read, commits, leaves the group and prints a summary; \
+         the second stops at once.\n\n\
+         Exit codes:\n  \
+         0  done\n  \
+         1  an outside system is unreachable or refuses, or the flow must not go on; the last line says why\n  \
+         2  the command line or a setting can't be\n  \
+         3  stopped before everything read was finished and committed; it is done again at the next start\n\n\
+         Examples:\n  \
+         {name} --settings {name}.toml --check\n  \
+         KAFKA_BROKERS=broker:9092 {name} --set engine.workers=2\n  \
+         curl 127.0.0.1:9600/metrics"
+    )
+}
