@@ -23,10 +23,31 @@ struct Stage {
     minutes_max: u64,
 }
 
+/// A long run's miniature, with the programs as the tests built them: checks that are debug assertions are on.
+macro_rules! miniature {
+    ($run:literal, $protocol:literal) => {
+        [
+            "cargo",
+            "testbed",
+            $run,
+            "--miniature",
+            "--servers",
+            "shared",
+            "--profile",
+            "dev",
+            "--protocol",
+            $protocol,
+        ]
+    };
+}
+
 /// The stages. The first that fails ends the run.
 const STAGES: &[Stage] = &[
     Stage { name: "build", command: &["cargo", "test", "--workspace", "--no-run"], minutes_max: 30 },
     Stage { name: "tests", command: &["cargo", "test", "--workspace"], minutes_max: 25 },
+    Stage { name: "crash run", command: &miniature!("crash-run", "classic"), minutes_max: 6 },
+    Stage { name: "crash run, KIP-848", command: &miniature!("crash-run", "consumer"), minutes_max: 6 },
+    Stage { name: "breaker run", command: &miniature!("breaker-run", "classic"), minutes_max: 6 },
 ];
 
 /// How long a stage has to end after it was asked to, before it is killed.
