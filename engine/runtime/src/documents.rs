@@ -38,7 +38,11 @@ impl Documents {
     /// Behind the settings' alias. `fields` is what stands under `properties` in the index's mapping, as JSON.
     #[must_use]
     pub fn behind_alias(settings: &ElasticsearchSettings, fields: &'static str) -> Self {
-        Self { settings: settings.clone(), fields, found: Mutex::new(Found { index: String::new(), generation: Generation::FIRST }) }
+        Self {
+            settings: settings.clone(),
+            fields,
+            found: Mutex::new(Found { index: String::new(), generation: Generation::FIRST }),
+        }
     }
 
     fn plan(&self) -> Result<IndexPlan, ExitError> {

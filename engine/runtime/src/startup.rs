@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use thalweg_connectors::kafka::topics::{TopicShape, Topics};
+use thalweg_connectors::kafka::topics::{TopicError, TopicShape, Topics};
 
 use crate::exit::ExitError;
 use crate::flow::{Flow, Log};
@@ -29,7 +29,7 @@ pub(crate) fn look_at_log(topics: &Topics, topic: &str) -> Result<Log, ExitError
     Ok(Log { topic: topic.to_owned(), topic_id: found.id, partitions: found.partitions })
 }
 
-/// Makes sure that there is a topic for dead letters; answers its name. Blocks.
+/// Makes sure that there is a topic for dead letters with enough partitions; answers its name. Blocks.
 pub(crate) fn ensure_dead_letter_topic<O>(
     flow: &Flow<O>,
     topics: &Topics,
@@ -43,7 +43,15 @@ pub(crate) fn ensure_dead_letter_topic<O>(
         record_bytes_max: Some(RECORD_BYTES_MAX + HEADER_BYTES_MAX),
         replicas: None,
     };
-    topics.ensure(&name, shape).map_err(|error| ExitError::Failed(format!("the dead letters: {error}")))?;
+    let ensured = match topics.ensure(&name, shape) {
+        // A letter goes to the partition number that its original had, so the topic grows with the source's.
+        Err(TopicError::TooFewPartitions { partitions, needed, .. }) => {
+            tracing::info!("adding partitions to {name}: it has {partitions}, and {needed} are needed");
+            topics.add_partitions(&name, needed)
+        }
+        ensured => ensured.map(|_| ()),
+    };
+    ensured.map_err(|error| ExitError::Failed(format!("the dead letters: {error}")))?;
     Ok(name)
 }
 

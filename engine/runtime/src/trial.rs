@@ -11,9 +11,7 @@ use thalweg_core::position::PartitionId;
 use thalweg_core::sabotage::Sound;
 pub use thalweg_core::sink::{Reply, Request};
 use thalweg_core::time::Now;
-use thalweg_core::worker::{
-    Command, NamedSink, PartitionName, Positions, ReadFrom, Worker, WorkerSettings,
-};
+use thalweg_core::worker::{Command, NamedSink, PartitionName, Positions, ReadFrom, Worker, WorkerSettings};
 
 use crate::flow::Flow;
 

@@ -165,7 +165,8 @@ pub fn decode(value: &[u8]) -> Result<Event<'_>, EventError> {
         Envelope::Read(kind, fields) => (kind, fields),
         Envelope::Late(kind, payload) => {
             let mut reader = serde_json::Deserializer::from_str(payload.get());
-            let read = PayloadSeed(kind).deserialize(&mut reader).map_err(|error| undecodable(place(&error)))?;
+            let read =
+                PayloadSeed(kind).deserialize(&mut reader).map_err(|error| undecodable(place(&error)))?;
             (kind, read)
         }
     };

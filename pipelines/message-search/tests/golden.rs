@@ -1,4 +1,10 @@
 //! What the flow makes of single records: see `golden.toml`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "this is a test, helpers included"
+)]
 
 use message_search::{Settings, flow};
 use serde::Deserialize;
@@ -129,8 +135,36 @@ proptest::proptest! {
 
 /// What events are made of, and what breaks them.
 const PIECES: &[&str] = &[
-    "{", "}", "[", "]", ":", ",", "\"", "\\", "\\u", "\\ud800", "\\udc00", "null", "true", "1e999", "-", "0", " ",
-    "\"type\":", "\"message.created\"", "\"message.updated\"", "\"message.deleted\"", "\"payload\":", "\"id\":",
-    "\"tenantId\":\"t-1\"", "\"metadata\":", "\"content\":", "\"m-1\"", "{\"type\":\"message.updated\",\"payload\":{",
-    "\"conversationId\":\"c-1\"", "}}", "\u{0}", "é",
+    "{",
+    "}",
+    "[",
+    "]",
+    ":",
+    ",",
+    "\"",
+    "\\",
+    "\\u",
+    "\\ud800",
+    "\\udc00",
+    "null",
+    "true",
+    "1e999",
+    "-",
+    "0",
+    " ",
+    "\"type\":",
+    "\"message.created\"",
+    "\"message.updated\"",
+    "\"message.deleted\"",
+    "\"payload\":",
+    "\"id\":",
+    "\"tenantId\":\"t-1\"",
+    "\"metadata\":",
+    "\"content\":",
+    "\"m-1\"",
+    "{\"type\":\"message.updated\",\"payload\":{",
+    "\"conversationId\":\"c-1\"",
+    "}}",
+    "\u{0}",
+    "é",
 ];

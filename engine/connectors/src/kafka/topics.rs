@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 
 use super::client::{self, LastError};
 use super::librdkafka;
@@ -145,9 +145,33 @@ impl Topics {
         Ok(found)
     }
 
-    fn create(&self, topic: &str, shape: TopicShape) -> Result<(), TopicError> {
+    /// Adds partitions to a topic, up to that many.
+    ///
+    /// # Errors
+    /// When the cluster refuses.
+    pub fn add_partitions(&self, topic: &str, partitions: u32) -> Result<(), TopicError> {
+        let wanted = NewPartitions::new(topic, partitions as usize);
+        let (admin, options) = self.admin()?;
+        match self.wait(topic, admin.create_partitions([&wanted], &options))?.pop() {
+            None | Some(Ok(_)) => Ok(()),
+            Some(Err((_, code))) => Err(self.failure(topic, code as i32, code.to_string())),
+        }
+    }
+
+    fn admin(&self) -> Result<(AdminClient<LastError>, AdminOptions), TopicError> {
         let config = client::config(properties::of_admin(&self.settings));
-        let admin: AdminClient<LastError> = config.create_with_context(LastError::default())?;
+        let admin = config.create_with_context(LastError::default())?;
+        let timeout = Some(self.timeout);
+        Ok((admin, AdminOptions::new().request_timeout(timeout).operation_timeout(timeout)))
+    }
+
+    fn wait<T>(&self, topic: &str, asked: impl Future<Output = KafkaResult<T>>) -> Result<T, TopicError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = runtime.map_err(|error| self.failure(topic, 0, error.to_string()))?;
+        Ok(runtime.block_on(asked)?)
+    }
+
+    fn create(&self, topic: &str, shape: TopicShape) -> Result<(), TopicError> {
         let partitions = i32::try_from(shape.partitions).unwrap_or(i32::MAX);
         let replicas = shape.replicas.map_or(-1, i32::from);
         let retention = shape.retention_ms.to_string();
@@ -158,11 +182,8 @@ impl Topics {
         if let Some(bytes_max) = &bytes_max {
             new = new.set("max.message.bytes", bytes_max);
         }
-        let options =
-            AdminOptions::new().request_timeout(Some(self.timeout)).operation_timeout(Some(self.timeout));
-        let runtime = tokio::runtime::Builder::new_current_thread().build();
-        let runtime = runtime.map_err(|error| self.failure(topic, 0, error.to_string()))?;
-        match runtime.block_on(admin.create_topics([&new], &options))?.pop() {
+        let (admin, options) = self.admin()?;
+        match self.wait(topic, admin.create_topics([&new], &options))?.pop() {
             // Somebody else made it meanwhile: as good.
             None | Some(Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(()),
             Some(Err((_, code))) => Err(self.failure(topic, code as i32, code.to_string())),

@@ -75,7 +75,9 @@ fn creates_updates_and_deletes_end_as_a_sequential_reader_leaves_them() {
     assert_eq!(index::documents(&scene.name), expected);
     let ended = indexer.stopped();
     assert_eq!(ended.code, Some(0), "{}", ended.errors);
-    for line in ["9 records read", "7 delivered", "1 superseded", "1 duplicate", "0 dead_lettered", "0 unfinished"] {
+    for line in
+        ["9 records read", "7 delivered", "1 superseded", "1 duplicate", "0 dead_lettered", "0 unfinished"]
+    {
         assert!(ended.output.contains(line), "{line}: {}", ended.output);
     }
 }
@@ -159,9 +161,11 @@ fn it_says_when_it_is_ready_and_what_it_does() {
     until_drained(&scene, 2);
     until("metrics that show the commit", || {
         let metrics = get("/metrics").text().unwrap();
-        let shown = metrics.contains("thalweg_records_total{flow=\"message-search\",worker=\"0\",outcome=\"delivered\"} 1")
+        let shown = metrics
+            .contains("thalweg_records_total{flow=\"message-search\",worker=\"0\",outcome=\"delivered\"} 1")
             && metrics.contains(&format!("topic=\"{}\",partition=\"0\"}} 1", scene.name))
-            && metrics.contains("thalweg_breaker_open{flow=\"message-search\",worker=\"0\",sink=\"documents\"} 0");
+            && metrics
+                .contains("thalweg_breaker_open{flow=\"message-search\",worker=\"0\",sink=\"documents\"} 0");
         shown.then_some(())
     });
     let post = reqwest::blocking::Client::new().post(format!("{admin}/metrics")).send().unwrap();

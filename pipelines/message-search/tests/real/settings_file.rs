@@ -11,10 +11,9 @@ const FILE: &str = include_str!("../../message-indexer.toml");
 
 /// The file with the settings uncommented that have no default: lines like `#key = value`, without a space.
 fn with_optional() -> String {
-    FILE.lines().map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line)).fold(
-        String::new(),
-        |text, line| text + line + "\n",
-    )
+    FILE.lines()
+        .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line))
+        .fold(String::new(), |text, line| text + line + "\n")
 }
 
 fn keys(prefix: &str, table: &toml::Table, into: &mut BTreeMap<String, toml::Value>) {
@@ -80,7 +79,9 @@ fn every_key_is_explained() {
     let mut before = "";
     for line in FILE.lines() {
         let names_a_key = line.split_once(" = ").is_some_and(|(key, _)| {
-            key.trim_start_matches('#').chars().all(|found| found.is_ascii_alphanumeric() || "_\".".contains(found))
+            key.trim_start_matches('#')
+                .chars()
+                .all(|found| found.is_ascii_alphanumeric() || "_\".".contains(found))
         });
         if names_a_key {
             assert!(before.starts_with("# "), "{line:?} has no explanation above it");

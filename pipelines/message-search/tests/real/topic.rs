@@ -50,15 +50,19 @@ pub(crate) fn delete(names: &[&str]) {
 
 pub(crate) fn grow(name: &str, partitions: usize) {
     let wanted = NewPartitions::new(name, partitions);
-    admin(async |admin, options| admin.create_partitions([&wanted], &options).await.unwrap().remove(0).unwrap());
+    admin(async |admin, options| {
+        admin.create_partitions([&wanted], &options).await.unwrap().remove(0).unwrap()
+    });
 }
 
 pub(crate) fn write(topic: &str, events: &[Event<'_>]) {
     let producer: BaseProducer = config().set("message.max.bytes", "4000000").create().unwrap();
     for event in events {
         let header = Header { key: "message-id", value: Some(event.event_id) };
-        let headers = OwnedHeaders::new().insert(header).insert(Header { key: "correlation-id", value: Some("c") });
-        let mut record: BaseRecord<'_, str, str> = BaseRecord::to(topic).partition(event.partition).headers(headers);
+        let headers =
+            OwnedHeaders::new().insert(header).insert(Header { key: "correlation-id", value: Some("c") });
+        let mut record: BaseRecord<'_, str, str> =
+            BaseRecord::to(topic).partition(event.partition).headers(headers);
         record.key = event.key;
         record.payload = event.value;
         producer.send(record).map_err(|(error, _)| error).unwrap();
@@ -70,14 +74,17 @@ fn consumer(group: &str) -> BaseConsumer {
     config().set("group.id", group).create().unwrap()
 }
 
-/// Whether the group has committed up to the end of every partition.
+/// Whether the group (of the topic's name) has committed up to the end of every partition.
 pub(crate) fn is_drained(topic: &str, partitions: i32) -> bool {
     let consumer = consumer(topic);
     let mut list = TopicPartitionList::new();
-    (0..partitions).for_each(|number| drop(list.add_partition(topic, number)));
+    for number in 0..partitions {
+        list.add_partition(topic, number);
+    }
     let Ok(committed) = consumer.committed_offsets(list, PATIENCE) else { return false };
     (0..partitions).all(|number| {
-        let (_, high) = consumer.fetch_watermarks(topic, number, PATIENCE).unwrap();
+        // A new topic is not known everywhere at once.
+        let Ok((_, high)) = consumer.fetch_watermarks(topic, number, PATIENCE) else { return false };
         let found = committed.find_partition(topic, number).map(|element| element.offset());
         high == 0 || found == Some(Offset::Offset(high))
     })
