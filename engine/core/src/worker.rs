@@ -145,9 +145,10 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
         let sinks = self.sinks.iter().filter_map(SinkLanes::wake_at_ms);
         let all = sinks.chain(self.dead_letters.wake_at_ms()).filter(|_| !self.commits.is_fencing());
         all.chain(self.commits.wake_at_ms())
-            .chain(self.rebalance.deadline_ms())
+            // Past a deadline, what is still waited for brings the next event by itself.
+            .chain(self.rebalance.deadline_ms().filter(|_| !self.commits.is_out()))
             .chain(self.rebalance.restart_ms())
-            .chain(self.stopping.filter(|_| !self.stopped))
+            .chain(self.stopping.filter(|_| !self.stopped && !self.commits.is_out() && !self.rebalance.is_busy()))
             .chain(self.has_uncommitted().then(|| self.commits.due_ms()).filter(|_| !self.commits.is_out()))
             .chain(std::iter::once(self.now.plus_ms(commits::TICK_MS)))
             .min()
