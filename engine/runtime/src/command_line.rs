@@ -1,14 +1,14 @@
 //! The command line of a pipeline binary, and its help.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::program::Program;
 
 /// The subcommand for a topic that was made anew or has other partitions.
-pub(crate) const RAISE_GENERATION: &str = "raise-generation";
+const RAISE_GENERATION: &str = "raise-generation";
 
 /// The command line of that program.
 pub(crate) fn of(program: &Program) -> Command {
@@ -17,20 +17,29 @@ pub(crate) fn of(program: &Program) -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .after_help(after_help(program))
         .args([settings(), set(), print_settings(), check()])
-        .subcommand(Command::new(RAISE_GENERATION).about(
+        .subcommand(Command::new(RAISE_GENERATION).args([settings(), set()]).about(
             "For a topic that was made anew or has other partitions: reads the old partitions to their end, then lets \
              the new ones win. Stop every instance first",
         ))
 }
 
+/// The settings file and the `--set`s, before and behind a subcommand.
+pub(crate) fn given(matches: &ArgMatches) -> (Option<&Path>, Vec<String>) {
+    let behind = matches.subcommand().map(|(_, behind)| behind);
+    let levels = || std::iter::once(matches).chain(behind);
+    let file = levels().filter_map(|level| level.get_one::<PathBuf>("settings")).last();
+    let set = levels().filter_map(|level| level.get_many::<String>("set")).flatten().cloned();
+    (file.map(PathBuf::as_path), set.collect())
+}
+
 fn settings() -> Arg {
     let parser = clap::value_parser!(PathBuf);
-    let arg = Arg::new("settings").long("settings").value_name("FILE").value_parser(parser).global(true);
+    let arg = Arg::new("settings").long("settings").value_name("FILE").value_parser(parser);
     arg.help("Reads settings from this TOML file")
 }
 
 fn set() -> Arg {
-    let arg = Arg::new("set").long("set").value_name("KEY=VALUE").action(ArgAction::Append).global(true);
+    let arg = Arg::new("set").long("set").value_name("KEY=VALUE").action(ArgAction::Append);
     arg.help("Sets one key, as in --set kafka.brokers=broker:9092")
 }
 
@@ -69,4 +78,24 @@ fn after_help(program: &Program) -> String {
          KAFKA_BROKERS=broker:9092 {name} --set engine.workers=2\n  \
          curl 127.0.0.1:9600/metrics"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_count_before_and_behind_a_subcommand() {
+        let program = Program { name: "x", about: "", variables: &[] };
+        let args = ["x", "--set", "a=1", "--settings", "f", "raise-generation", "--set", "b=2"];
+        let matches = of(&program).try_get_matches_from(args).unwrap();
+        let (file, set) = given(&matches);
+        assert_eq!(file, Some(Path::new("f")));
+        assert_eq!(set, ["a=1", "b=2"]);
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        of(&Program { name: "x", about: "", variables: &[] }).debug_assert();
+    }
 }

@@ -1,6 +1,5 @@
 //! A pipeline binary: command line, settings, start, run, exit code.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -56,11 +55,10 @@ impl Program {
         matches: &ArgMatches,
         make: fn(&S) -> Flow<O>,
     ) -> Result<(), ExitError> {
-        let file = matches.get_one::<PathBuf>("settings");
-        let flags: Vec<String> = matches.get_many("set").into_iter().flatten().cloned().collect();
+        let (file, flags) = command_line::given(matches);
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        let layers = Layers::gather(file.map(PathBuf::as_path), self.variables, environment, &flags)?;
+        let layers = Layers::gather(file, self.variables, environment, &flags)?;
         let settings: S = layers.read()?;
         let explain = |error| layers.explain(error);
         settings.engine().check().map_err(explain)?;

@@ -11,7 +11,10 @@ use crate::exit::ExitError;
 use crate::flow::{Flow, Log};
 
 /// A killed member counts until its session has timed out: 45 s unless set otherwise.
-const PATIENCE_MS: u64 = 60_000;
+const SESSION_MS: u32 = 45_000;
+
+/// What joining takes beyond that.
+const JOIN_MS: u32 = 15_000;
 
 /// What is to be done.
 #[derive(Debug)]
@@ -41,7 +44,9 @@ pub(crate) async fn plan<O>(flow: &Flow<O>, log: &Log) -> Result<Step, ExitError
     // A topic that was made anew has nothing left of the old log.
     let same = before.topic == log.topic && before.topic_id == log.topic_id;
     let old = if same { before.partitions.min(log.partitions) } else { 0 };
-    let partitions = OldPartitions { old, all: log.partitions, patience_ms: PATIENCE_MS };
+    let session_ms = flow.source.settings.group.session_timeout_ms.unwrap_or(SESSION_MS);
+    let patience_ms = u64::from(session_ms.saturating_add(JOIN_MS));
+    let partitions = OldPartitions { old, all: log.partitions, patience_ms };
     Ok(Step::Drain { before, partitions })
 }
 

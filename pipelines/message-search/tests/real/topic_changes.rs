@@ -44,13 +44,35 @@ fn added_partitions_stop_the_flow_until_the_generation_is_raised() {
 }
 
 #[test]
+fn an_added_partition_is_not_read_even_when_the_group_hands_it_out_first() {
+    let scene = Scene::new("handed-out", 1);
+    write(&scene, 0, &[created("m-1", "first")]);
+    let blind = ["--set", "engine.topic_check_interval_ms=600000"];
+    let curious = ["--set", "kafka.librdkafka.\"topic.metadata.refresh.interval.ms\"=500"];
+    let indexer = Indexer::start(&scene, &[blind, curious].concat());
+    until_drained(&scene, 1);
+    topic::grow(&scene.name, 2);
+    let value = created("m-2", "in the new partition");
+    topic::write(
+        &scene.name,
+        &[Event { partition: 1, key: Some("c-1"), value: Some(&value), event_id: "e-9" }],
+    );
+    let ended = indexer.ended();
+    assert_eq!(ended.code, Some(1), "{}", ended.errors);
+    assert!(ended.errors.contains("raise-generation"), "{}", ended.errors);
+    assert_eq!(index::documents(&scene.name).len(), 1, "{}", ended.output);
+}
+
+#[test]
 fn a_generation_is_not_raised_while_an_instance_runs() {
     let scene = Scene::new("still-running", 2);
     write(&scene, 0, &[created("m-1", "x")]);
-    let running = Indexer::start(&scene, &["--set", "engine.topic_check_interval_ms=600000"]);
+    let session = ["--set", "kafka.group.session_timeout_ms=6000"];
+    let blind = ["--set", "engine.topic_check_interval_ms=600000"];
+    let running = Indexer::start(&scene, &[&blind[..], &session].concat());
     until_drained(&scene, 2);
     topic::grow(&scene.name, 3);
-    let refused = Indexer::start(&scene, &["raise-generation"]).ended();
+    let refused = Indexer::start(&scene, &[&["raise-generation"], &session[..]].concat()).ended();
     assert_eq!(refused.code, Some(1), "{}", refused.errors);
     assert!(refused.errors.contains("the group has other members"), "{}", refused.errors);
     drop(running);
