@@ -14,22 +14,22 @@ pub(crate) mod names {
     /// Records read.
     pub(crate) const READ: &str = "thalweg_records_read_total";
     /// Records that ended, by `outcome`.
-    pub(crate) const ENDED: &str = "thalweg_records_ended_total";
+    pub(crate) const ENDED: &str = "thalweg_records_total";
     /// Records between what is finished and the end, by partition.
-    pub(crate) const LAG: &str = "thalweg_partition_lag_records";
-    /// What is committed, by partition: there is a line for each that is assigned.
-    pub(crate) const COMMITTED: &str = "thalweg_partition_committed_offset";
+    pub(crate) const LAG: &str = "thalweg_lag_records";
+    /// Partitions assigned.
+    pub(crate) const PARTITIONS: &str = "thalweg_partitions_assigned";
     /// Keys that wait for a retry or a dead letter, by sink.
-    pub(crate) const PARKED: &str = "thalweg_sink_parked_keys";
+    pub(crate) const PARKED: &str = "thalweg_keys_parked";
     /// Whether a sink's breaker is not closed (1), by sink.
-    pub(crate) const BREAKER: &str = "thalweg_sink_breaker_open";
+    pub(crate) const BREAKER: &str = "thalweg_breaker_open";
     /// Bytes reserved from the budget.
     pub(crate) const RESERVED: &str = "thalweg_memory_reserved_bytes";
     /// Partitions given, taken, lost.
     pub(crate) const REBALANCES: &str = "thalweg_rebalances_total";
-    /// Those that are there as soon as there is an effect.
+    /// Those that are there as soon as something was read.
     pub(super) const ALWAYS: [&str; 8] =
-        [OPEN, READ, ENDED, COMMITTED, PARKED, BREAKER, RESERVED, REBALANCES];
+        [OPEN, READ, ENDED, PARTITIONS, PARKED, BREAKER, RESERVED, REBALANCES];
 }
 
 /// The metrics of one moment.
@@ -64,7 +64,9 @@ impl Scrape {
 
     /// A metric that should be there and is not: its absence must not pass for a 0.
     pub(crate) fn lacks(&self) -> Option<&'static str> {
-        names::ALWAYS.into_iter().find(|name| self.count(name) == 0)
+        // A worker that has read nothing may not have shown itself yet.
+        let shown = self.count(names::READ) == 0 || self.sum(names::READ) > 0;
+        names::ALWAYS.into_iter().find(|name| shown && self.count(name) == 0)
     }
 
     /// Records that a sink has answered for since the instance started.
@@ -114,5 +116,7 @@ mod tests {
         assert_eq!(scrape.sum("absent"), 0);
         assert_eq!([scrape.count("a_total"), scrape.count("b"), scrape.count("a")], [2, 1, 0]);
         assert_eq!(scrape.lacks(), Some(names::OPEN));
+        assert_eq!(Scrape(format!("{} 0\n", names::READ)).lacks(), None);
+        assert_eq!(Scrape(format!("{} 1\n{} 0\n", names::READ, names::OPEN)).lacks(), Some(names::ENDED));
     }
 }

@@ -198,7 +198,7 @@ impl<'r> Fleet<'r> {
             let metrics = self.asker.metrics(instance.port)?;
             totals.lag += metrics.sum(names::LAG);
             totals.open += metrics.sum(names::OPEN);
-            totals.partitions += metrics.count(names::COMMITTED) as u64;
+            totals.partitions += metrics.sum(names::PARTITIONS);
         }
         Some(totals)
     }
@@ -272,11 +272,12 @@ impl Instance {
 
     fn look_for_effect(&mut self, asker: &Asker, tally: &mut Tally) -> Result<(), TestbedError> {
         let Some(since) = self.awaited else { return Ok(()) };
-        let Some(metrics) = asker.metrics(self.port).filter(|metrics| metrics.effects() > 0) else {
-            return Ok(());
-        };
+        let Some(metrics) = asker.metrics(self.port) else { return Ok(()) };
         if let Some(name) = metrics.lacks() {
             return Err(failed(&self.name, format!("its admin page has no {name}")));
+        }
+        if metrics.effects() == 0 {
+            return Ok(());
         }
         self.awaited = None;
         let ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
