@@ -164,8 +164,19 @@ fn histories_json(summary: &Summary, seconds: f64) -> Map<String, Value> {
     let seeds: Vec<u64> = summary.failed.iter().take(20).map(|run| run.seed).collect();
     if !seeds.is_empty() {
         report.insert("failed_seeds".into(), json!(seeds));
+        report.insert("broken".into(), broken(summary));
     }
     report
+}
+
+/// How often each invariant was broken.
+fn broken(summary: &Summary) -> Value {
+    let mut by_name = Map::new();
+    for violation in summary.failed.iter().filter_map(|run| run.violation.as_ref()) {
+        let times = by_name.get(violation.invariant).and_then(Value::as_u64).unwrap_or(0);
+        by_name.insert(violation.invariant.to_owned(), json!(times + 1));
+    }
+    Value::Object(by_name)
 }
 
 fn histories_text(summary: &Summary, seconds: f64) {

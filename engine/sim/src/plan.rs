@@ -83,7 +83,7 @@ impl Plan {
         let mut plan = Self {
             partitions: rng.u32(1..=6),
             processes,
-            records: rng.usize(250..900),
+            records: rng.usize(300..1_500),
             produce_for_ms,
             heal_at_ms: produce_for_ms + rng.u64(2_000..10_000),
             static_members: rng.bool(),
@@ -110,7 +110,7 @@ impl Plan {
             self.faults.push((rng.u64(500..3_000), Fault::Stubborn { system: 0 }));
             return;
         }
-        let wildness = rng.usize(3..28);
+        let wildness = rng.usize(5..40);
         for _ in 0..wildness {
             let at_ms = rng.u64(500..self.heal_at_ms.max(501));
             let fault = draw_fault(rng, self.processes, systems);
@@ -159,7 +159,8 @@ fn draw_fault(rng: &mut fastrand::Rng, processes: usize, systems: usize) -> Faul
             Fault::Outage { system, outage, for_ms }
         }
         45..49 => Fault::Restart { system, for_ms: rng.u64(100..5_000) },
-        49..78 => {
+        49..54 => Fault::Trouble { system, trouble: Trouble::Slow, percent: rng.u8(5..60), for_ms: for_ms + 2_000 },
+        54..78 => {
             let trouble = *pick(rng, &Trouble::ALL);
             // Ten of these in a row would make a dead letter, rightly.
             let percent = if trouble == Trouble::Items412 { 3 } else { rng.u8(5..90) };

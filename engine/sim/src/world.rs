@@ -254,8 +254,9 @@ impl<F: Flow> World<F> {
         const PATIENCE_MS: u64 = 10_000;
         let Some(item) = self.systems[0].weather.stubborn_item().map(str::to_owned) else { return Ok(()) };
         let Some(old_ms) = self.now_ms.checked_sub(PATIENCE_MS) else { return Ok(()) };
-        // Who joined just now has had no time yet.
-        if self.processes.iter().all(|process| process.last_notice_ms + PATIENCE_MS > self.now_ms) {
+        // Who was given partitions just now has had no time yet.
+        let told = self.processes.iter().map(|process| process.last_notice_ms).max().unwrap_or(0);
+        if told == 0 || told > old_ms {
             return Ok(());
         }
         match self.ledger.waits_needlessly(&item, old_ms) {

@@ -84,6 +84,8 @@ impl<F: Flow> World<F> {
             return;
         }
         let State::Frozen(waiting) = std::mem::replace(&mut process.state, State::Up) else { return };
+        // A deadline that passed meanwhile can only be kept from now on.
+        process.stops_by_ms = process.stops_by_ms.map(|by_ms| by_ms.max(self.now_ms));
         self.trace.note(self.now_ms, &[7, number as u64], || format!("process {number} goes on"));
         for message in waiting {
             // Equal ties keep the order of arrival.

@@ -29,6 +29,9 @@ const SUSPENSION_MS: u64 = 2_000;
 /// How long a worker may take to stop.
 const STOP_WITHIN_MS: u64 = 8_000;
 
+/// How long the answer to its last commit may take after that.
+const LAST_COMMIT_MS: u64 = 5_000;
+
 /// The largest record there is, with its overhead, as often as a flow with one sink may hold it.
 const LARGEST_RESERVE_BYTES: u64 = 3 * 40_000;
 
@@ -296,7 +299,7 @@ impl<F: Flow> World<F> {
             let detail = format!("process {number}: {reserved} of {budget} bytes reserved, {open} of {most} records open");
             return Err(Violation::new("memory_budget", detail));
         }
-        if process.stops_by_ms.is_some_and(|by_ms| now_ms > by_ms + SUSPENSION_MS) && !process.must_fence {
+        if process.stops_by_ms.is_some_and(|by_ms| now_ms > by_ms + LAST_COMMIT_MS) {
             let detail = format!("process {number} was to have stopped: {:?}", worker.stuck(3));
             return Err(Violation::new("stops_in_time", detail));
         }
