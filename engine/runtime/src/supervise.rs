@@ -24,6 +24,15 @@ pub(crate) async fn supervise<O: Operator + 'static>(plan: Arc<Plan<O>>) -> Resu
         Some(address) => Some(admin::bind(address).await?),
         None => None,
     };
+    tracing::info!(
+        topic = plan.log.topic,
+        partitions = plan.log.partitions,
+        group = plan.flow.source.settings.group.id,
+        dead_letters = plan.dead_letter_topic,
+        workers = plan.engine.workers,
+        "{} starts",
+        plan.flow.name
+    );
     let (tell, mut endings) = unbounded_channel();
     let mut workers = Vec::new();
     for number in 0..plan.engine.workers {

@@ -207,6 +207,30 @@ impl<O: Operator> Driver<O> {
             rebuild_ms: self.rebuilds.last_ms(),
             first_effect_ms: self.counted.first_effect_ms,
         };
-        *self.board.lock() = snapshot;
+        let mut board = self.board.lock();
+        tell_breakers(&board, &snapshot);
+        *board = snapshot;
+    }
+}
+
+/// A breaker that opens or closes is something a person wants to read in the log.
+fn tell_breakers(before: &Snapshot, now: &Snapshot) {
+    for (sink, status) in &now.sinks {
+        let was_closed = before
+            .sinks
+            .iter()
+            .find(|(name, _)| name == sink)
+            .is_none_or(|(_, status)| status.breaker_closed);
+        match (was_closed, status.breaker_closed) {
+            (true, false) => {
+                let why = status.last_error.as_ref().map_or("", |reason| reason.message.as_ref());
+                tracing::warn!(
+                    sink,
+                    "the sink is down, its breaker is open; reading goes on until memory is full: {why}"
+                );
+            }
+            (false, true) => tracing::info!(sink, "the sink is back, its breaker is closed"),
+            _ => {}
+        }
     }
 }

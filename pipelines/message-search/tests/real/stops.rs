@@ -56,7 +56,9 @@ fn stuck(scene: &Scene, proxy: &HttpProxy, deadline_ms: &str) -> Indexer {
 fn a_drain_that_can_not_finish_says_what_is_stuck_and_loses_nothing() {
     let scene = Scene::new("stuck", 1);
     let proxy = HttpProxy::before_shared_elasticsearch().unwrap();
-    let ended = stuck(&scene, &proxy, "500").stopped();
+    let indexer = stuck(&scene, &proxy, "500");
+    indexer.says("the sink is down, its breaker is open");
+    let ended = indexer.stopped();
     assert_eq!(ended.code, Some(3), "{}", ended.errors);
     assert!(ended.errors.contains(&format!("{}/0 offset 0", scene.name)), "{}", ended.errors);
     assert!(ended.output.contains("1 unfinished"), "{}", ended.output);
