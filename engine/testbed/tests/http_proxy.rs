@@ -115,6 +115,18 @@ fn chosen_documents_are_refused_and_the_others_arrive() {
 }
 
 #[test]
+fn requests_with_a_chosen_document_are_refused_as_a_whole() {
+    let (server, proxy) = before_stand_in();
+    let rule = proxy.add(Rule::answer_to(413, |id| id == "b"));
+    let status = |ids: &[&str]| post(&proxy.url(), "/_bulk", bulk_body(ids, 1)).unwrap().status();
+    assert_eq!(
+        [status(&["a", "b"]), status(&["a", "c"]), status(&["b"])].map(|status| status.as_u16()),
+        [413, 200, 413]
+    );
+    assert_eq!((server.items(), rule.hits()), (2, 2));
+}
+
+#[test]
 fn an_answer_lost_after_the_request_was_done() {
     let (server, proxy) = before_stand_in();
     proxy.add(Rule::drop_answer().times(1));

@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 
 use super::gate::Gate;
 use super::rule::{ActiveRule, Fault, Rule, RuleHandle};
-use super::splice::{Split, count, split};
+use super::splice::{Split, count, holds, split};
 use crate::answer::{Answer, refusal};
 use crate::background::Background;
 use crate::bulk_request::{BODY_BYTES_MAX, unpacked};
@@ -178,6 +178,11 @@ impl Shared {
         let mut drop_answer = false;
         for rule in &rules {
             match rule.rule.fault {
+                Fault::AnswerTo(status, ref picks)
+                    if plain.as_deref().is_some_and(|plain| holds(plain, picks)) && rule.act() =>
+                {
+                    return Some(refusal(status));
+                }
                 Fault::DelayMs(ms) if rule.act() => tokio::time::sleep(Duration::from_millis(ms)).await,
                 Fault::Answer(status) if rule.act() => return Some(refusal(status)),
                 Fault::DropRequest if rule.act() => return None,

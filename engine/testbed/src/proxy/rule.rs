@@ -12,6 +12,8 @@ pub(super) type Picks = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 pub(super) enum Fault {
     /// Answers the request with this status; the server never sees it.
     Answer(u16),
+    /// Answers a bulk request that holds such a document with this status; the server never sees it.
+    AnswerTo(u16, Picks),
     /// Answers these items of a bulk request with this status; the server sees the others.
     Items(u16, Picks),
     /// Forwards the request and hangs up instead of answering.
@@ -36,6 +38,13 @@ impl Rule {
     #[must_use]
     pub fn answer(status: u16) -> Self {
         Self::new(Fault::Answer(status))
+    }
+
+    /// Refuses whole bulk requests in which there is a document whose `_id` is picked, with `status` (400, 413), as a
+    /// server does that can't read one of them.
+    #[must_use]
+    pub fn answer_to(status: u16, picks: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        Self::new(Fault::AnswerTo(status, Arc::new(picks)))
     }
 
     /// Refuses the items of a bulk request whose `_id` is picked with `status` (403, 404, 429, 503, …), inside a 200;
@@ -86,6 +95,7 @@ impl fmt::Debug for Rule {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fault = match &self.fault {
             Fault::Answer(status) => format!("answer {status}"),
+            Fault::AnswerTo(status, _) => format!("answer {status} to some"),
             Fault::Items(status, _) => format!("items {status}"),
             Fault::DropAnswer => "drop answer".to_owned(),
             Fault::DropRequest => "drop request".to_owned(),

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::rule::{ActiveRule, Fault};
+use super::rule::{ActiveRule, Fault, Picks};
 use crate::answer::error_type;
 use crate::bulk_request::items;
 
@@ -40,6 +40,11 @@ pub(super) fn split<'a>(
         }));
     }
     refused.iter().any(Option::is_some).then(|| Split { forwarded: forwarded.into(), refused })
+}
+
+/// Whether a document of the bulk request is picked.
+pub(super) fn holds(body: &[u8], picks: &Picks) -> bool {
+    items(body).flatten().any(|item| picks(item.target.id.as_deref().unwrap_or_default()))
 }
 
 /// The documents of a bulk request.
