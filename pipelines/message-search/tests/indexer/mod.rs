@@ -12,12 +12,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use program::{Indexer, Launch};
+use rdkafka::error::KafkaResult;
 use records::Written;
 use tempfile::TempDir;
 use topics::Position;
 
 /// No single step of a test takes longer on a loaded machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 const POLL: Duration = Duration::from_millis(20);
 
@@ -112,16 +113,23 @@ impl Scene {
         topics::write(&self.brokers, &self.topic, records)
     }
 
+    /// How many records of the topic the group has not committed.
+    pub fn unfinished(&self) -> KafkaResult<i64> {
+        topics::unfinished(&self.brokers, &self.topic, &self.group)
+    }
+
     /// Waits until everything on the topic is finished and committed.
     pub fn wait_finished(&self, indexer: &mut Indexer) {
-        let finished = || topics::unfinished(&self.brokers, &self.topic, &self.group) == 0;
         let begun = Instant::now();
-        while !finished() {
+        loop {
+            let left = self.unfinished();
+            if matches!(left, Ok(0)) {
+                return;
+            }
             if let Some(code) = indexer.ended() {
                 panic!("the indexer ended with {code}:\n{}", indexer.log());
             }
-            let left = topics::unfinished(&self.brokers, &self.topic, &self.group);
-            assert!(begun.elapsed() < PATIENCE, "{left} records are not finished:\n{}", indexer.log());
+            assert!(begun.elapsed() < PATIENCE, "records not finished: {left:?}\n{}", indexer.log());
             std::thread::sleep(POLL);
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::KafkaResult;
 use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
@@ -134,24 +135,21 @@ pub fn write(brokers: &str, topic: &str, records: &[Written]) -> Vec<Position> {
     positions.into_iter().map(|position| position.expect("a flushed record is acknowledged")).collect()
 }
 
-fn partitions(consumer: &BaseConsumer, topic: &str) -> Vec<i32> {
-    let metadata = consumer.fetch_metadata(Some(topic), ANSWER).unwrap();
-    metadata.topics().iter().flat_map(|topic| topic.partitions()).map(|partition| partition.id()).collect()
-}
-
-/// How many offsets lie between what the group has committed and the ends.
-pub fn unfinished(brokers: &str, topic: &str, group: &str) -> i64 {
+/// How many offsets lie between what the group has committed and the ends; an error while the broker can't say.
+pub fn unfinished(brokers: &str, topic: &str, group: &str) -> KafkaResult<i64> {
     let consumer: BaseConsumer = config(brokers).set("group.id", group).create().unwrap();
+    let metadata = consumer.fetch_metadata(Some(topic), ANSWER)?;
     let mut list = TopicPartitionList::new();
-    for partition in partitions(&consumer, topic) {
-        list.add_partition(topic, partition);
+    for partition in metadata.topics().iter().flat_map(|topic| topic.partitions()) {
+        list.add_partition(topic, partition.id());
     }
-    let committed = consumer.committed_offsets(list, ANSWER).unwrap();
-    let left = committed.elements().into_iter().map(|found| {
-        let (low, high) = consumer.fetch_watermarks(topic, found.partition(), ANSWER).unwrap();
-        high - found.offset().to_raw().filter(|offset| *offset >= 0).unwrap_or(low)
-    });
-    left.sum()
+    let committed = consumer.committed_offsets(list, ANSWER)?;
+    let mut left = 0;
+    for found in committed.elements() {
+        let (low, high) = consumer.fetch_watermarks(topic, found.partition(), ANSWER)?;
+        left += high - found.offset().to_raw().filter(|offset| *offset >= 0).unwrap_or(low);
+    }
+    Ok(left)
 }
 
 /// Commits for a group that has no member.

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use loadgen::brokers::Brokers;
 use loadgen::verify::compare::compare;
 use loadgen::verify::elasticsearch::Elasticsearch;
-use loadgen::verify::reader::{Reader, Record};
+use loadgen::verify::reader::{Expected, Reader, Record};
+use loadgen::verify::reason::Reason;
 use loadgen::verify::topic::{Topic, header, identity};
 use rdkafka::message::Message;
 
@@ -41,13 +42,25 @@ fn open(brokers: &str, topic: &str) -> Option<Topic> {
 impl Scene {
     /// Checks index and dead letters; whatever is wrong fails the test and is named.
     pub fn assert_correct(&self) -> Found {
+        self.assert_correct_but_refused(&[])
+    }
+
+    /// The same, where the sink was made to refuse these records although they are in order: they must be dead letters,
+    /// and none of them may have had an effect.
+    pub fn assert_correct_but_refused(&self, refused: &[Position]) -> Found {
         let mut reader = Reader::new(WINDOW);
         open(&self.brokers, &self.topic)
             .expect("the topic is there")
             .each(|position, message| {
                 let (fingerprint, message_id) = identity(message);
                 let (key, value) = (message.key(), message.payload());
-                reader.read(position, &Record { key, value, message_id, fingerprint });
+                if refused.contains(&(position.partition, position.offset)) {
+                    let value_bytes = value.map_or(0, <[u8]>::len);
+                    let dead = Expected { reason: Reason::DocumentRefused, fingerprint, value_bytes };
+                    reader.dead_letters.insert(position, dead);
+                } else {
+                    reader.read(position, &Record { key, value, message_id, fingerprint });
+                }
             })
             .unwrap();
         let (reasons, letters_twice) = self.letters(&reader);
