@@ -19,7 +19,7 @@ pub enum Bug {
     UnknownIsDone,
     /// A parked key whose retry is due is forgotten.
     ForgetParkedKeys,
-    /// A reply for an ended epoch is applied to the partition's new epoch's commit position.
+    /// A reply for an ended epoch closes whatever has its place in the partition's new epoch.
     TrustEndedEpoch,
     /// A record that can't be processed is closed without waiting for its dead letter.
     DeadLetterNotAwaited,

@@ -178,12 +178,13 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
     /// When something here becomes due by itself.
     pub(crate) fn wake_at_ms(&self) -> Option<u64> {
         match self.breaker.state() {
+            // The end of a flight is an event.
+            _ if self.flying >= self.pacing.flights() => None,
             BreakerState::Probing => None,
             BreakerState::Open { probe_at_ms } => {
                 let due = self.lanes.iter().filter_map(|lane| lane.wake_at_ms(true)).min();
                 due.map(|due_ms| due_ms.max(probe_at_ms))
             }
-            BreakerState::Closed if self.flying >= self.pacing.flights() => None,
             BreakerState::Closed => self.lanes.iter().filter_map(|lane| lane.wake_at_ms(false)).min(),
         }
     }

@@ -36,6 +36,11 @@ impl Pending {
         std::mem::forget(self);
     }
 
+    /// Passes the duty off as one of another epoch (sabotage only).
+    pub(crate) fn renew(&mut self, epoch: Epoch) {
+        self.position.epoch = epoch;
+    }
+
     /// A duty that no tracker waits for; for testing sinks by themselves.
     pub(crate) fn detached(offset: i64) -> Self {
         let position = Position { partition: PartitionId(0), epoch: Epoch(0), offset };
@@ -165,6 +170,12 @@ impl OffsetTracker {
         self.open -= 1;
         self.advance();
         Some(closed)
+    }
+
+    /// Whether a slot of that number is open, whatever epoch the duty is of (sabotage only).
+    pub(crate) fn waits_for(&self, pending: &Pending) -> bool {
+        let index = pending.sequence.checked_sub(self.first_sequence);
+        index.and_then(|index| self.slots.get(index as usize)).is_some_and(|slot| slot.parts > 0)
     }
 
     fn slot(&mut self, sequence: u64) -> &mut Slot {

@@ -105,7 +105,8 @@ pub fn catch_all<F: Flow>(
     let caught = caught.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     let deepest = caught.iter().map(|(_, by)| by.map_or(most, |(after, _)| after)).max().unwrap_or(0);
     let sound = run_seeds(flow, first, deepest, |_| {});
-    let find = |sabotage: &Sabotage| caught.iter().find(|(found, _)| found == sabotage).and_then(|(_, by)| *by);
+    let find =
+        |sabotage: &Sabotage| caught.iter().find(|(found, _)| found == sabotage).and_then(|(_, by)| *by);
     sabotages
         .iter()
         .map(|sabotage| {

@@ -22,9 +22,15 @@ pub const INVARIANTS: [(&str, &str); 23] = [
     ("accounts_add_up", "read = outcomes + given up + open"),
     ("memory_budget", "reserved bytes and open records keep their limits"),
     ("breaker_holds_back", "a sink that is down gets few requests"),
-    ("fence_before_request", "after a suspension nothing is sent before a commit shows who owns the partitions"),
+    (
+        "fence_before_request",
+        "after a suspension nothing is sent before a commit shows who owns the partitions",
+    ),
     ("only_the_faulty_key_waits", "one item that is always refused holds up its own key only"),
-    ("progress_after_healing", "once all faults have ended, lag and parked keys fall to zero in bounded time"),
+    (
+        "progress_after_healing",
+        "once all faults have ended, lag and parked keys fall to zero in bounded time",
+    ),
     ("stops_in_time", "a worker that is asked to stop has stopped at its deadline"),
     ("flow_goes_on", "the flow does not stop with an error"),
     ("no_panic", "the engine does not panic"),

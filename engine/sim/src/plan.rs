@@ -1,9 +1,9 @@
 //! What a seed decides before its run begins: sizes, settings, and which faults strike when.
 
+use thalweg_core::SinkSettings;
 use thalweg_core::breaker::BreakerSettings;
 use thalweg_core::pacing::PacingSettings;
 use thalweg_core::retry::RetrySchedule;
-use thalweg_core::SinkSettings;
 use thalweg_core::worker::{DedupeSettings, WorkerSettings};
 
 use crate::broker::group::GroupSettings;
@@ -76,7 +76,11 @@ impl Plan {
                 bytes_max: *pick(rng, &[2_000, 12_000, 64_000]),
             },
             retry: RetrySchedule { first_ms: rng.u64(20..200), max_ms: rng.u64(1_000..8_000) },
-            breaker: BreakerSettings { failures_to_open: rng.u32(2..=5), first_wait_ms: 500, max_wait_ms: 5_000 },
+            breaker: BreakerSettings {
+                failures_to_open: rng.u32(2..=5),
+                first_wait_ms: 500,
+                max_wait_ms: 5_000,
+            },
             attempts_max: if rng.bool() { Some(10) } else { None },
         };
         let letters = SinkSettings { lanes: rng.u16(1..=4), attempts_max: None, ..sink };
@@ -159,7 +163,9 @@ fn draw_fault(rng: &mut fastrand::Rng, processes: usize, systems: usize) -> Faul
             Fault::Outage { system, outage, for_ms }
         }
         45..49 => Fault::Restart { system, for_ms: rng.u64(100..5_000) },
-        49..54 => Fault::Trouble { system, trouble: Trouble::Slow, percent: rng.u8(5..60), for_ms: for_ms + 2_000 },
+        49..54 => {
+            Fault::Trouble { system, trouble: Trouble::Slow, percent: rng.u8(5..60), for_ms: for_ms + 2_000 }
+        }
         54..78 => {
             let trouble = *pick(rng, &Trouble::ALL);
             // Ten of these in a row would make a dead letter, rightly.

@@ -114,8 +114,11 @@ impl<F: Flow> World<F> {
     fn begin(&mut self) {
         for process in 0..self.processes.len() {
             // Most are there from the beginning, some join later.
-            let at_ms =
-                if self.rng.u8(0..100) < 70 { self.rng.u64(0..500) } else { self.rng.u64(0..self.plan.heal_at_ms) };
+            let at_ms = if self.rng.u8(0..100) < 70 {
+                self.rng.u64(0..500)
+            } else {
+                self.rng.u64(0..self.plan.heal_at_ms)
+            };
             self.at(at_ms, Event::Start(process));
         }
         for (at_ms, fault) in self.plan.faults.clone() {
@@ -243,7 +246,8 @@ impl<F: Flow> World<F> {
         } else if self.now_ms > self.plan.heal_at_ms + HEALS_WITHIN_MS {
             let (lag, parked) = (self.lag(), self.parked());
             let stuck: Vec<String> = self.running().flat_map(|worker| worker.stuck(3)).collect();
-            let detail = format!("{lag} partitions lag and {parked} keys are parked long after the faults: {stuck:?}");
+            let detail =
+                format!("{lag} partitions lag and {parked} keys are parked long after the faults: {stuck:?}");
             return Err(Violation::new("progress_after_healing", detail));
         }
         self.after(LOOK_EVERY_MS, Event::Look);

@@ -156,10 +156,13 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
             if item.head {
                 self.lanes[index].head_ended(item.key_hash);
             }
-            if !self.conduct.has(Bug::TrustEndedEpoch) {
-                item.pending.abandon();
-                return;
+            match verdict {
+                Some(Verdict::Done) if self.conduct.has(Bug::TrustEndedEpoch) => {
+                    turn.events.push(LaneEvent::Closed { pending: item.pending, superseded: false });
+                }
+                _ => item.pending.abandon(),
             }
+            return;
         }
         let effect = &bytes[item.start as usize..item.start as usize + item.len as usize];
         let Some(verdict) = verdict else {

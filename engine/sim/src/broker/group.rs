@@ -126,7 +126,8 @@ impl Group {
     /// Expels whoever was silent for a session, or keeps a round waiting for too long.
     pub(crate) fn expel(&mut self, now_ms: u64, rng: &mut fastrand::Rng) {
         let session_ms = self.settings.session_ms;
-        let slow = self.round_since_ms.is_some_and(|since| now_ms - since > self.settings.rebalance_timeout_ms);
+        let slow =
+            self.round_since_ms.is_some_and(|since| now_ms - since > self.settings.rebalance_timeout_ms);
         let before = self.members.len();
         self.members.retain(|_, member| {
             member.seen_ms + session_ms >= now_ms && !(slow && !member.releasing.is_empty())
@@ -138,7 +139,13 @@ impl Group {
     }
 
     /// A member has released partitions that it was asked for.
-    pub(crate) fn released(&mut self, id: MemberId, partitions: &[u32], now_ms: u64, rng: &mut fastrand::Rng) {
+    pub(crate) fn released(
+        &mut self,
+        id: MemberId,
+        partitions: &[u32],
+        now_ms: u64,
+        rng: &mut fastrand::Rng,
+    ) {
         let Some(member) = self.members.get_mut(&id) else { return };
         for partition in partitions {
             member.owned.remove(partition);
@@ -177,7 +184,8 @@ impl Group {
         self.round_since_ms = Some(now_ms);
         let target = self.target(rng);
         for (id, member) in &mut self.members {
-            let stays = |partition: &u32| !self.settings.cooperative || target[*partition as usize] != Some(*id);
+            let stays =
+                |partition: &u32| !self.settings.cooperative || target[*partition as usize] != Some(*id);
             member.releasing = member.owned.iter().copied().filter(stays).collect();
             if !member.releasing.is_empty() {
                 let partitions = member.releasing.iter().copied().collect();
@@ -197,7 +205,8 @@ impl Group {
         let target = self.target(rng);
         let owned: BTreeSet<u32> = self.members.values().flat_map(|member| member.owned.clone()).collect();
         for (id, member) in &mut self.members {
-            let free = |partition: &u32| target[*partition as usize] == Some(*id) && !owned.contains(partition);
+            let free =
+                |partition: &u32| target[*partition as usize] == Some(*id) && !owned.contains(partition);
             let partitions: Vec<u32> = (0..self.partitions).filter(free).collect();
             member.owned.extend(&partitions);
             member.generation = self.generation;

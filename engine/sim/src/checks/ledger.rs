@@ -87,7 +87,11 @@ impl Ledger {
     }
 
     /// An effect reached the outside system. Answers whether it is one that had been applied before.
-    pub(crate) fn touched(&mut self, touch: &Touch, starts: &BTreeMap<u32, Start>) -> Result<bool, Violation> {
+    pub(crate) fn touched(
+        &mut self,
+        touch: &Touch,
+        starts: &BTreeMap<u32, Start>,
+    ) -> Result<bool, Violation> {
         let Some((partition, offset)) = touch.place else { return Ok(false) };
         let Some(entry) = self.entry(partition, offset) else {
             let detail = format!("{touch:?} names a record that does not exist");
@@ -100,10 +104,15 @@ impl Ledger {
         match &entry.fate {
             Fate::Applied { domain } if *domain == touch.domain => {}
             Fate::Duplicate => {
-                return Err(Violation::new("dedupe_exact", format!("the duplicate {partition}/{offset} was sent")));
+                return Err(Violation::new(
+                    "dedupe_exact",
+                    format!("the duplicate {partition}/{offset} was sent"),
+                ));
             }
             // The outside system decides these: only an application is wrong.
-            Fate::DeadLettered { holds: Holds::Domain(_) } | Fate::Superseded if !touch.applied => return Ok(false),
+            Fate::DeadLettered { holds: Holds::Domain(_) } | Fate::Superseded if !touch.applied => {
+                return Ok(false);
+            }
             fate => {
                 let detail = format!("{touch:?}, but its fate is {fate:?}");
                 return Err(Violation::new("only_expected_effects", detail));
@@ -171,7 +180,8 @@ impl Ledger {
             let inside = entries[from..].iter().take_while(|entry| entry.offset < run.end);
             if let Some(open) = inside.into_iter().find(|entry| !self.is_entry_settled(partition, entry)) {
                 let offset = open.offset;
-                let detail = format!("{partition}: {run:?} above {position} are called finished, {offset} is not");
+                let detail =
+                    format!("{partition}: {run:?} above {position} are called finished, {offset} is not");
                 return Err(Violation::new("metadata_only_finished", detail));
             }
         }
@@ -246,7 +256,8 @@ impl Ledger {
             let of = &self.partitions[partition as usize];
             let old = of.entries[of.settled..].iter().take_while(|entry| entry.appended_ms < older_than_ms);
             for entry in old {
-                let is_faulty = faulty.as_ref().is_some_and(|(at, key)| *at == partition && *key == entry.key);
+                let is_faulty =
+                    faulty.as_ref().is_some_and(|(at, key)| *at == partition && *key == entry.key);
                 if !is_faulty && !self.is_entry_settled(partition, entry) {
                     return Some((partition, entry.offset));
                 }

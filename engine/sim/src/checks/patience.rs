@@ -37,7 +37,9 @@ impl Patience {
             return Ok(());
         }
         let (sent, for_ms) = (*sent, now_ms - self.since_ms);
-        let detail = format!("{sent} requests to a system that has been down for {for_ms} ms, at most {most} expected");
+        let detail = format!(
+            "{sent} requests to a system that has been down for {for_ms} ms, at most {most} expected"
+        );
         Err(Violation::new("breaker_holds_back", detail))
     }
 }

@@ -93,9 +93,10 @@ impl Outside for MessageWorld {
     }
 
     fn difference(&self) -> Option<String> {
-        let mut found = self.index.documents().filter(|(_, stored)| !stored.tombstone).map(|(name, stored)| {
-            (name.to_owned(), serde_json::from_str(&stored.source).unwrap_or(Value::Null))
-        });
+        let mut found =
+            self.index.documents().filter(|(_, stored)| !stored.tombstone).map(|(name, stored)| {
+                (name.to_owned(), serde_json::from_str(&stored.source).unwrap_or(Value::Null))
+            });
         let documents = self.reader.documents().iter();
         let mut wanted = documents.filter_map(|(name, document)| {
             document.clone().map(|document| (name.clone(), Value::Object(document)))

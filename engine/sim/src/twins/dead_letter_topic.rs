@@ -50,7 +50,12 @@ impl DeadLetterTopic {
         Some((0, body))
     }
 
-    fn take(&self, record: &Produce<'_>, weather: &mut Weather, taken: &mut Vec<Letter>) -> Option<ItemAnswer> {
+    fn take(
+        &self,
+        record: &Produce<'_>,
+        weather: &mut Weather,
+        taken: &mut Vec<Letter>,
+    ) -> Option<ItemAnswer> {
         let size = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
         if record.topic != self.name {
             return Some(ItemAnswer::Refused(format!("unknown topic {}", record.topic)));

@@ -158,7 +158,8 @@ impl<F: Flow> World<F> {
 
     /// The group has expelled the member: all it had is lost, and it joins anew.
     fn expelled(&mut self, number: usize) -> Checked {
-        self.trace.note(self.now_ms, &[12, number as u64], || format!("process {number} learns it was expelled"));
+        self.trace
+            .note(self.now_ms, &[12, number as u64], || format!("process {number} learns it was expelled"));
         let process = &mut self.processes[number];
         process.member = None;
         let lost: Vec<_> = process.owned.iter().copied().map(PartitionId).collect();
@@ -296,7 +297,9 @@ impl<F: Flow> World<F> {
         let reserved = worker.reserved_bytes();
         if reserved > settings.budget_bytes + LARGEST_RESERVE_BYTES || open > settings.open_records_max {
             let (budget, most) = (settings.budget_bytes, settings.open_records_max);
-            let detail = format!("process {number}: {reserved} of {budget} bytes reserved, {open} of {most} records open");
+            let detail = format!(
+                "process {number}: {reserved} of {budget} bytes reserved, {open} of {most} records open"
+            );
             return Err(Violation::new("memory_budget", detail));
         }
         if process.stops_by_ms.is_some_and(|by_ms| now_ms > by_ms + LAST_COMMIT_MS) {
@@ -362,7 +365,8 @@ impl<F: Flow> World<F> {
             process.owned.remove(partition);
             process.reading.remove(partition);
         }
-        self.trace.note(self.now_ms, &[15, number as u64], || format!("process {number} releases {partitions:?}"));
+        self.trace
+            .note(self.now_ms, &[15, number as u64], || format!("process {number} releases {partitions:?}"));
         if let Some(member) = self.processes[number].member {
             let delay_ms = self.rng.u64(1..50);
             self.after(delay_ms, Event::Released(member, partitions));

@@ -36,7 +36,13 @@ pub(crate) enum Event {
     /// A process has released partitions.
     Released(MemberId, Vec<u32>),
     /// A commit arrives at the broker.
-    Commit { process: usize, incarnation: Incarnation, member: MemberId, generation: u64, entries: Vec<CommitEntry> },
+    Commit {
+        process: usize,
+        incarnation: Incarnation,
+        member: MemberId,
+        generation: u64,
+        entries: Vec<CommitEntry>,
+    },
     /// A question for positions arrives at the broker.
     AskPositions(usize, Incarnation, Vec<u32>),
     /// Something arrives at a process.

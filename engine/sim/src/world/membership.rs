@@ -18,13 +18,16 @@ impl<F: Flow> World<F> {
         let instance = self.plan.static_members.then_some(number);
         let member = self.group.join(instance, self.now_ms, &mut self.rng);
         self.processes[number].member = Some(member);
-        self.trace.note(self.now_ms, &[4, number as u64, member.0], || format!("process {number} joins as {member:?}"));
+        self.trace.note(self.now_ms, &[4, number as u64, member.0], || {
+            format!("process {number} joins as {member:?}")
+        });
     }
 
     /// Sends the coordinator's notices to the processes whose members they are for, in order.
     pub(crate) fn spread_notices(&mut self) {
         for (member, notice) in std::mem::take(&mut self.group.notices) {
-            let Some(number) = self.processes.iter().position(|process| process.member == Some(member)) else {
+            let Some(number) = self.processes.iter().position(|process| process.member == Some(member))
+            else {
                 continue;
             };
             let at_ms = self.now_ms + self.rng.u64(1..100);
@@ -50,12 +53,16 @@ impl<F: Flow> World<F> {
         self.tally.one(Count::Commits);
         self.trace.note(self.now_ms, &[5, number as u64, admission as u64], || {
             let what: Vec<_> = entries.iter().map(|e| (e.partition.0, e.position, &e.metadata)).collect();
-            format!("commit of process {number} ({member:?}, generation {generation}): {admission:?} {what:?}")
+            format!(
+                "commit of process {number} ({member:?}, generation {generation}): {admission:?} {what:?}"
+            )
         });
         let result = match admission {
             Admission::Fenced => CommitResult::Fenced("unknown member".to_owned()),
             Admission::Later => CommitResult::Failed("rebalance in progress".to_owned()),
-            Admission::Taken if troubled && self.rng.bool() => CommitResult::Failed("no coordinator".to_owned()),
+            Admission::Taken if troubled && self.rng.bool() => {
+                CommitResult::Failed("no coordinator".to_owned())
+            }
             Admission::Taken => {
                 for entry in entries {
                     self.take_entry(member, entry)?;

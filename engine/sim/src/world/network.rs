@@ -30,7 +30,10 @@ impl<F: Flow> World<F> {
         }
         self.trace.note(self.now_ms, &[2, number as u64, u64::from(sink.0), u64::from(lane.0)], || {
             let body = String::from_utf8_lossy(&request.body[..request.body.len().min(300)]).into_owned();
-            format!("process {number} sends {id} to {sink:?} {lane:?}: operation {} {body:?}", request.operation)
+            format!(
+                "process {number} sends {id} to {sink:?} {lane:?}: operation {} {body:?}",
+                request.operation
+            )
         });
         let gives_up_ms = self.now_ms + self.plan.request_timeout_ms;
         let timeout = Reply::Unknown("no answer in time".to_owned());
@@ -91,11 +94,8 @@ impl<F: Flow> World<F> {
         if gives_up_ms < self.now_ms || self.processes[process].incarnation != incarnation {
             self.tally.one(Count::LateResponses);
         }
-        let (status, body) = if place + 1 < self.systems.len() {
-            self.serve(&travel)?
-        } else {
-            self.take_letters(request)?
-        };
+        let (status, body) =
+            if place + 1 < self.systems.len() { self.serve(&travel)? } else { self.take_letters(request)? };
         self.trace.note(self.now_ms, &[3, id, u64::from(status), body.len() as u64], || {
             let body = String::from_utf8_lossy(&body[..body.len().min(300)]).into_owned();
             format!("{sink:?} answers {id} of process {process}: {status} {body}")
