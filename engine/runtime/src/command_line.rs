@@ -27,7 +27,7 @@ pub(crate) fn of(program: &Program) -> Command {
 pub(crate) fn given(matches: &ArgMatches) -> (Option<&Path>, Vec<String>) {
     let behind = matches.subcommand().map(|(_, behind)| behind);
     let levels = || std::iter::once(matches).chain(behind);
-    let file = levels().filter_map(|level| level.get_one::<PathBuf>("settings")).last();
+    let file = levels().filter_map(|level| level.get_one::<PathBuf>("settings")).next_back();
     let set = levels().filter_map(|level| level.get_many::<String>("set")).flatten().cloned();
     (file.map(PathBuf::as_path), set.collect())
 }
