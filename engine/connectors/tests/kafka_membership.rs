@@ -306,3 +306,29 @@ fn closing_answers_a_rebalance_that_is_held() {
         assert!(third.source.close(true).wait(Duration::from_secs(20)), "held assignment, {protocol:?}");
     }
 }
+
+#[test]
+fn a_member_without_partitions_that_leaves_is_not_waited_for() {
+    let topic = filled_topic("idle");
+    let settings = with(&unique("idle"), GroupProtocol::Classic, Assignment::CooperativeSticky);
+    let joined = |event: &SourceEvent| matches!(event, SourceEvent::Assigned(_)).then_some(());
+    let mut stays = TestWorker::join(&settings, &topic);
+    stays.turn_until("all partitions", |worker| worker.owned.len() == PARTITIONS as usize);
+    // In the group, and given nothing yet: the other one holds on to what it has.
+    let mut idle = TestWorker::join(&settings, &topic);
+    idle.turn_until("an empty assignment", |idle| {
+        stays.turn(&mut |_| {});
+        idle.event(joined).is_some()
+    });
+    stays.turn_until("a revocation", |stays| revoked(stays).is_some());
+    assert!(idle.owned.is_empty());
+    assert!(idle.source.close(true).wait(PATIENCE));
+    let begun = Instant::now();
+    let given_up = revoked(&stays).unwrap();
+    stays.release(&given_up);
+    assert!(stays.owned.len() < PARTITIONS as usize);
+    stays.turn_until("all partitions again", |worker| worker.owned.len() == PARTITIONS as usize);
+    // The session would last 45 seconds.
+    assert!(begun.elapsed() < Duration::from_secs(15), "it took {:?}", begun.elapsed());
+    assert!(stays.source.close(true).wait(PATIENCE));
+}

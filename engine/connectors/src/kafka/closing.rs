@@ -13,7 +13,7 @@ use super::membership::{Membership, assign, unassign};
 use super::offsets::OffsetThread;
 use super::reading::Reading;
 
-/// How long a static member tries to leave its group before it closes without having left.
+/// How long a member tries to leave its group before it closes without having left.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The consumer and what hangs on it; dropped in the order that it needs.
@@ -100,7 +100,9 @@ pub(super) enum HeldAnswer {
     Unassign(TopicPartitionList),
 }
 
-/// Closing alone does not end a static membership; unsubscribing before does. The member has no id once it has left.
+/// Closing alone ends neither a static membership nor that of a cooperative member without partitions (librdkafka 2.12
+/// leaves when the last one is unassigned, and forgets to when there is none), and the next rebalance would wait for a
+/// member that is gone; unsubscribing before ends both. The member has no id once it has left.
 fn leave(consumer: &BaseConsumer<Membership>) {
     consumer.unsubscribe();
     let begun = Instant::now();

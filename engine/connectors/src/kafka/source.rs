@@ -56,7 +56,7 @@ pub struct KafkaSource {
     /// Events that reading brought.
     found: Vec<SourceEvent>,
     wake: Wake,
-    static_classic: bool,
+    is_classic: bool,
 }
 
 /// Where reading of a partition begins, and under which epoch.
@@ -105,8 +105,7 @@ impl KafkaSource {
             restarts: Vec::new(),
             found: Vec::new(),
             wake,
-            static_classic: settings.group.instance_id.is_some()
-                && settings.group.protocol == GroupProtocol::Classic,
+            is_classic: settings.group.protocol == GroupProtocol::Classic,
         })
     }
 
@@ -393,13 +392,13 @@ impl KafkaSource {
     /// Closes the consumer on a thread of its own; whatever rebalance is held or comes is answered at once. What was
     /// not committed before is read again by the next owner.
     ///
-    /// A member without an instance id always leaves the group, so that its partitions move at once. A static member
-    /// of the classic protocol leaves only with `leave_group`; without, its partitions wait for it until the session
+    /// With `leave_group` a member leaves the group, so that its partitions move at once. Without, a static member of
+    /// the classic protocol does not, and one without partitions may not: the group waits for it until its session
     /// times out. With the protocol `consumer` a static member's partitions always wait (KIP-848's epoch -2): the
     /// client has no call that ends a static membership for good.
     #[must_use = "the consumer closes in the background; wait for it before the process ends"]
     pub fn close(mut self, leave_group: bool) -> Closing {
-        let leaves_first = leave_group && self.static_classic;
+        let leaves_first = leave_group && self.is_classic;
         let held = self.held_answer();
         let Some(open) = self.open.take() else { unreachable!("closing consumes the source") };
         open.close(held, leaves_first)
