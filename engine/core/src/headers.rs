@@ -95,7 +95,17 @@ fn read_bytes<'b>(rest: &mut &'b [u8]) -> Option<Option<&'b [u8]>> {
     Some(Some(bytes))
 }
 
+#[inline]
 fn read_varint(rest: &mut &[u8]) -> Option<i64> {
+    // Lengths below 64 take one byte, and nearly all are.
+    if let Some((&byte @ 0..0x80, after)) = rest.split_first() {
+        *rest = after;
+        return Some(i64::from(byte >> 1) ^ -i64::from(byte & 1));
+    }
+    read_long_varint(rest)
+}
+
+fn read_long_varint(rest: &mut &[u8]) -> Option<i64> {
     let mut raw = 0u64;
     for (index, byte) in rest.iter().enumerate().take(10) {
         raw |= u64::from(byte & 0x7F) << (7 * index);

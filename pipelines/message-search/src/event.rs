@@ -10,6 +10,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::escapes;
+
 /// A message event. Texts are decoded where they name the document, and JSON (quotes included) elsewhere.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event<'e> {
@@ -290,10 +292,7 @@ fn checked(key: Key, json: &str) -> Result<Option<&str>, String> {
         (Key::Metadata, _) => Err("payload.metadata must be an object or null".to_owned()),
         (_, Some(b'"')) => {
             // Only an escape can be wrong in what has passed as JSON so far.
-            if json.contains("\\u") {
-                decode_text(json)?;
-            }
-            Ok(Some(json))
+            escapes::check(json.as_bytes()).map(|()| Some(json))
         }
         _ => Err(format!("payload.{} must be a string", key.name())),
     }

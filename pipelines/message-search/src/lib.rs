@@ -1,5 +1,6 @@
 //! Message search: message events from Kafka become documents that can be searched.
 
+mod escapes;
 pub mod event;
 mod flow;
 mod index_messages;

@@ -7,7 +7,7 @@ const FRAME_BYTES: usize = 64 + 20;
 
 /// Appends one write: the document at `version`, unless something at least as new is there. Without a version
 /// (sabotage only) it overwrites whatever is there.
-pub(super) fn push_index(into: &mut Vec<u8>, id: &str, version: Option<u64>, document: &[u8]) {
+pub(super) fn push_index(into: &mut Vec<u8>, id: &[u8], version: Option<u64>, document: &[u8]) {
     into.reserve(id.len() + document.len() + FRAME_BYTES);
     push_action(into, br#"{"index":{"_id":""#, id, version);
     into.extend_from_slice(document);
@@ -15,11 +15,11 @@ pub(super) fn push_index(into: &mut Vec<u8>, id: &str, version: Option<u64>, doc
 }
 
 /// Appends a removal without a tombstone (sabotage only: Elasticsearch forgets it).
-pub(super) fn push_delete(into: &mut Vec<u8>, id: &str, version: Option<u64>) {
+pub(super) fn push_delete(into: &mut Vec<u8>, id: &[u8], version: Option<u64>) {
     push_action(into, br#"{"delete":{"_id":""#, id, version);
 }
 
-fn push_action(into: &mut Vec<u8>, action: &[u8], id: &str, version: Option<u64>) {
+fn push_action(into: &mut Vec<u8>, action: &[u8], id: &[u8], version: Option<u64>) {
     into.extend_from_slice(action);
     json::push_escaped(into, id);
     if let Some(version) = version {
@@ -32,14 +32,14 @@ fn push_action(into: &mut Vec<u8>, action: &[u8], id: &str, version: Option<u64>
 }
 
 /// Bytes that [`push_index`] appends at most, unless the id has characters to escape.
-pub(super) fn index_bytes(id: &str, document: &[u8]) -> usize {
+pub(super) fn index_bytes(id: &[u8], document: &[u8]) -> usize {
     id.len() + document.len() + FRAME_BYTES
 }
 
 /// Appends a removal, to be done only if the document is still the one that was found.
 pub(super) fn push_guarded_delete(into: &mut Vec<u8>, id: &str, seq_no: u64, primary_term: u64) {
     into.extend_from_slice(br#"{"delete":{"_id":""#);
-    json::push_escaped(into, id);
+    json::push_escaped(into, id.as_bytes());
     into.extend_from_slice(br#"","if_seq_no":"#);
     into.extend_from_slice(itoa::Buffer::new().format(seq_no).as_bytes());
     into.extend_from_slice(br#","if_primary_term":"#);
@@ -48,7 +48,7 @@ pub(super) fn push_guarded_delete(into: &mut Vec<u8>, id: &str, seq_no: u64, pri
 }
 
 /// The body of a multi-get of these documents.
-pub(super) fn multi_get<'i>(ids: impl Iterator<Item = &'i str>) -> Vec<u8> {
+pub(super) fn multi_get<'i>(ids: impl Iterator<Item = &'i [u8]>) -> Vec<u8> {
     let mut body = br#"{"ids":["#.to_vec();
     for (index, id) in ids.enumerate() {
         if index > 0 {
@@ -69,8 +69,8 @@ mod tests {
     #[test]
     fn bodies_are_framed_as_elasticsearch_wants_them() {
         let mut body = Vec::new();
-        push_index(&mut body, "t/k\"/1", Some(281_474_976_710_656), b"{}");
-        assert!(body.len() <= index_bytes("t/k\"/1", b"{}"));
+        push_index(&mut body, b"t/k\"/1", Some(281_474_976_710_656), b"{}");
+        assert!(body.len() <= index_bytes(b"t/k\"/1", b"{}"));
         push_guarded_delete(&mut body, "t/k/2", 7, 1);
         let wanted = concat!(
             r#"{"index":{"_id":"t/k\"/1","version":281474976710656,"version_type":"external"}}"#,
@@ -79,6 +79,6 @@ mod tests {
             "\n"
         );
         assert_eq!(String::from_utf8(body).unwrap(), wanted);
-        assert_eq!(multi_get(["a", "b\n"].into_iter()), br#"{"ids":["a","b\u000a"]}"#);
+        assert_eq!(multi_get([b"a".as_slice(), b"b\n"].into_iter()), br#"{"ids":["a","b\u000a"]}"#);
     }
 }

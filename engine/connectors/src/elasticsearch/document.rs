@@ -131,7 +131,8 @@ fn push_encoded(into: &mut Vec<u8>, text: &str) {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Effect<'e> {
     pub(super) kind: Kind,
-    pub(super) id: &'e str,
+    /// UTF-8, as [`encode`] wrote it; bytes, because it is looked at several times a flight and read as text never.
+    pub(super) id: &'e [u8],
     pub(super) body: &'e [u8],
 }
 
@@ -172,7 +173,7 @@ fn push_document(into: &mut Vec<u8>, fields: &[Field<'_>]) {
             into.push(b',');
         }
         into.push(b'"');
-        json::push_escaped(into, field.name);
+        json::push_escaped(into, field.name.as_bytes());
         into.extend_from_slice(b"\":");
         // Elasticsearch refuses a key that occurs twice; where merging would settle it, putting does too.
         match field.merge.then(|| Entries::parse(field.json)).flatten() {
@@ -216,7 +217,7 @@ impl<'e> Effect<'e> {
         };
         let (len, rest) = rest.split_first_chunk::<2>()?;
         let (id, body) = rest.split_at_checked(usize::from(u16::from_le_bytes(*len)))?;
-        Some(Self { kind, id: std::str::from_utf8(id).ok()?, body })
+        Some(Self { kind, id, body })
     }
 
     /// The fields of a merge.
@@ -279,7 +280,7 @@ mod tests {
         ];
         let bytes = encoded(Document::Put { id, fields: &fields });
         let put = Effect::decode(&bytes).unwrap();
-        assert_eq!((put.kind, put.id), (Kind::Put, "t/k/1"));
+        assert_eq!((put.kind, put.id), (Kind::Put, b"t/k/1".as_slice()));
         assert_eq!(put.body, br#"{"content":"x","meta":{"a":2}}"#);
 
         let bytes = encoded(Document::Merge { id, fields: &fields });

@@ -1,8 +1,7 @@
 //! What of JSON is done by hand: text into a string, and the checks before a fast parser sees the bytes.
 
-/// Appends `text` as the inside of a JSON string (without the quotes).
-pub(super) fn push_escaped(into: &mut Vec<u8>, text: &str) {
-    let bytes = text.as_bytes();
+/// Appends `bytes`, which are UTF-8, as the inside of a JSON string (without the quotes).
+pub(super) fn push_escaped(into: &mut Vec<u8>, bytes: &[u8]) {
     // Without an early exit the compiler vectorises this; nearly every text is plain.
     let plain = !bytes.iter().fold(false, |special, &byte| special | is_special(byte));
     if plain {
@@ -86,7 +85,7 @@ mod tests {
     fn escapes_what_json_wants_escaped() {
         for text in ["plain", "a\"b\\c", "line\nbreak\u{1}\u{7f}", "ünï", ""] {
             let mut out = b"\"".to_vec();
-            push_escaped(&mut out, text);
+            push_escaped(&mut out, text.as_bytes());
             out.push(b'"');
             assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
         }

@@ -209,7 +209,7 @@ impl Lane {
         let reads = std::mem::take(&mut self.reads);
         let in_order = documents.len() == reads.len()
             && reads.iter().zip(&documents).all(|(&index, document)| {
-                Effect::decode(flight.effect(index)).is_some_and(|effect| effect.id == document.id)
+                Effect::decode(flight.effect(index)).is_some_and(|effect| effect.id == document.id.as_bytes())
             });
         if in_order {
             for (&index, document) in reads.iter().zip(&documents) {
@@ -235,7 +235,7 @@ impl Lane {
         let effect = Effect::decode(flight.effect(index))?;
         let version = terms.options.generation.version(flight.position(index).offset)?;
         let (true, Some(base), Some(source)) = (document.found, document.version, document.source) else {
-            let message = format!("no document {} to change", effect.id);
+            let message = format!("no document {} to change", String::from_utf8_lossy(effect.id));
             return Some(Verdict::Refused(Reason::new("document_missing", message)));
         };
         if base >= version {
@@ -263,7 +263,8 @@ impl Lane {
         let items: Vec<_> = answer::bulk_items(body)?.collect();
         let in_order = items.len() == self.writes.len()
             && self.writes.iter().zip(&items).all(|(write, item)| {
-                Effect::decode(flight.effect(write.index)).is_some_and(|effect| effect.id == item.id)
+                Effect::decode(flight.effect(write.index))
+                    .is_some_and(|effect| effect.id == item.id.as_bytes())
             });
         if !in_order {
             return None;

@@ -75,7 +75,7 @@ impl<'j> Entries<'j> {
                 into.push(b',');
             }
             into.push(b'"');
-            json::push_escaped(into, key);
+            json::push_escaped(into, key.as_bytes());
             into.extend_from_slice(b"\":");
             into.extend_from_slice(value.as_bytes());
         }
