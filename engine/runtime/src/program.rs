@@ -128,6 +128,7 @@ async fn raise_generation<O: Operator + 'static>(mut plan: Plan<O>) -> Result<()
     plan.engine.workers = 1;
     let plan = Arc::new(plan);
     supervise::drain_old(Arc::clone(&plan)).await?;
+    raise_generation::begin_again(&plan.topics, &log, partitions).await?;
     say(&raise_generation::raise(&plan.flow, &log).await?);
     Ok(())
 }

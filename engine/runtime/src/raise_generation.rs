@@ -4,7 +4,13 @@
 //! Versions are offsets, so what comes from the new log would lose against what the old one wrote, until a later
 //! generation is recorded with the sink. That must not happen before all of the old log is applied, nor while a worker
 //! of the old generation runs. So the command joins the group, waits until every partition is its own (then nobody
-//! else runs), reads the old partitions to their end, commits, and only then raises the generation.
+//! else runs), reads the old partitions to their end, commits, and only then raises the generation. A topic that was made
+//! anew has no old partitions; all of it is read from its first record.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use thalweg_connectors::kafka::topics::Topics;
 
 use crate::drive::OldPartitions;
 use crate::exit::ExitError;
@@ -48,6 +54,23 @@ pub(crate) async fn plan<O>(flow: &Flow<O>, log: &Log) -> Result<Step, ExitError
     let patience_ms = u64::from(session_ms.saturating_add(JOIN_MS));
     let partitions = OldPartitions { old, all: log.partitions, patience_ms };
     Ok(Step::Drain { before, partitions })
+}
+
+/// With a topic that was made anew, begins with its first record, whatever the group has committed: a flow that still ran
+/// while the topic was replaced may have read some of it, and written it with versions of the old generation.
+pub(crate) async fn begin_again(
+    topics: &Arc<Topics>,
+    log: &Log,
+    partitions: OldPartitions,
+) -> Result<(), ExitError> {
+    if partitions.old > 0 {
+        return Ok(());
+    }
+    let (topics, log) = (Arc::clone(topics), log.clone());
+    let patience = Duration::from_millis(partitions.patience_ms);
+    let begun = move || topics.begin_again(&log.topic, log.partitions, patience);
+    let begun = tokio::task::spawn_blocking(begun).await.map_err(ExitError::failed)?;
+    begun.map_err(|error| ExitError::Failed(format!("the group can't begin anew: {error}")))
 }
 
 /// Raises every sink's generation; answers what was done.

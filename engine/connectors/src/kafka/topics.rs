@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
+use rdkafka::TopicPartitionList;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::Offset;
 
 use super::client::{self, LastError};
 use super::librdkafka;
 use super::properties;
 use super::settings::{KafkaSettings, SettingError};
+
+/// Between two attempts at what will be possible soon.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// A topic as its cluster has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,6 +127,33 @@ impl Topics {
             let code = error.rdkafka_error_code().map_or(0, |code| code as i32);
             self.failure(topic, code, error.to_string())
         })
+    }
+
+    /// Sets what the group has committed for every partition of the topic to the oldest record there is. A group with
+    /// members is not interfered with: it is waited for, `patience` long, to become empty.
+    ///
+    /// # Errors
+    /// As [`Topics::describe`], and when the group has members still.
+    pub fn begin_again(&self, topic: &str, partitions: u32, patience: Duration) -> Result<(), TopicError> {
+        let mut config = client::config(properties::of_admin(&self.settings));
+        config.set("group.id", &self.settings.group.id);
+        let client: BaseConsumer<LastError> = config.create_with_context(LastError::default())?;
+        let failed = |error: KafkaError| {
+            self.failure(topic, error.rdkafka_error_code().map_or(0, |code| code as i32), error.to_string())
+        };
+        let mut beginning = TopicPartitionList::with_capacity(partitions as usize);
+        for number in 0..i32::try_from(partitions).unwrap_or(i32::MAX) {
+            let (low, _) = client.fetch_watermarks(topic, number, self.timeout).map_err(failed)?;
+            beginning.add_partition_offset(topic, number, Offset::Offset(low)).map_err(failed)?;
+        }
+        let begun = std::time::Instant::now();
+        loop {
+            match client.commit(&beginning, CommitMode::Sync) {
+                Ok(()) => return Ok(()),
+                Err(error) if begun.elapsed() >= patience => return Err(failed(error)),
+                Err(_) => std::thread::sleep(RETRY_PAUSE),
+            }
+        }
     }
 
     /// Makes the topic when there is none; one that is there must have at least as many partitions, and is otherwise
