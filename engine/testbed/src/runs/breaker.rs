@@ -81,10 +81,10 @@ pub(crate) fn run(settings: &BreakerSettings) -> Result<bool, TestbedError> {
 impl Run<'_> {
     fn outage(&self, scene: &Scene, rng: &mut Rng) -> Result<Outage, TestbedError> {
         let length = Duration::from_secs(self.settings.outage_seconds());
-        let seconds = (outage::BEFORE + length + outage::AFTER).as_secs();
+        let seconds = (outage::BEFORE + length + outage::after(self.ground)).as_secs();
         let records = u64::from(self.settings.rate()) * seconds;
         let mut progress = Progress::new();
-        let (load, mut fleet) = self.start(scene, records, CONVERSATIONS, rng)?;
+        let (load, mut fleet) = self.start(scene, (records, CONVERSATIONS, true), rng)?;
         let stage = outage::Stage {
             ground: self.ground,
             group: &scene.group,
@@ -101,7 +101,8 @@ impl Run<'_> {
     fn stubborn(&self, scene: &Scene, rng: &mut Rng) -> Result<Stubborn, TestbedError> {
         let mut progress = Progress::new();
         let records = self.settings.stubborn_records();
-        let (load, mut fleet) = self.start(scene, records, stubborn::CONVERSATIONS, rng)?;
+        // A key that waits for its dead letter counts as parked: there must be none here.
+        let (load, mut fleet) = self.start(scene, (records, stubborn::CONVERSATIONS, false), rng)?;
         let group = (self.ground.kafka.as_str(), scene.group.as_str());
         let partitions = self.settings.place.partitions;
         let (stubborn, acked) =
@@ -114,12 +115,11 @@ impl Run<'_> {
     fn start(
         &self,
         scene: &Scene,
-        records: u64,
-        conversations: u32,
+        (records, conversations, poison): (u64, u32, bool),
         rng: &mut Rng,
     ) -> Result<(Load, Fleet<'_>), TestbedError> {
         let (rate, partitions) = (self.settings.rate(), self.settings.place.partitions);
-        let shape = Shape { records, rate, partitions, conversations, seed: self.seed };
+        let shape = Shape { records, rate, partitions, conversations, poison, seed: self.seed };
         let load = Load::start(self.programs, self.ground, scene, &shape)?;
         let indexer = Indexer::new(self.programs, self.ground, scene, &self.proxy.url(), self.protocol);
         let mut fleet = Fleet::start(indexer, &admin_ports(1, rng)?)?;

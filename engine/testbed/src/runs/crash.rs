@@ -71,6 +71,7 @@ fn course(
         rate: settings.rate(),
         partitions: settings.place.partitions,
         conversations: CONVERSATIONS,
+        poison: true,
         seed,
     };
     let ports = admin_ports(usize::from(settings.instances), &mut rng)?;

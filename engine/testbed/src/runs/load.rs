@@ -24,6 +24,8 @@ pub(crate) struct Shape {
     pub(crate) partitions: u32,
     /// Conversations.
     pub(crate) conversations: u32,
+    /// Whether some records can't be processed.
+    pub(crate) poison: bool,
     /// Decides every byte.
     pub(crate) seed: u64,
 }
@@ -56,6 +58,9 @@ impl Load {
         ];
         for (name, value) in numbers {
             command.arg(name).arg(value.to_string());
+        }
+        if !shape.poison {
+            command.args(["--poison", "0"]);
         }
         command
             .args(["--brokers", &ground.kafka, "--topic", &scene.topic, "--report", "json", "--acked"])

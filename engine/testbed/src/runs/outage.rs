@@ -19,10 +19,14 @@ use super::verdict::Verdict;
 use super::watch::Watch;
 use super::{failed, go_on};
 
-/// Load before the outage, and after it.
+/// Load before the outage.
 pub(crate) const BEFORE: Duration = Duration::from_secs(8);
-/// See [`BEFORE`].
-pub(crate) const AFTER: Duration = Duration::from_secs(15);
+
+/// Load after the outage; a node that was stopped takes its time to start, which prolongs it.
+pub(crate) fn after(ground: &Ground) -> Duration {
+    Duration::from_secs(if ground.private.is_some() { 60 } else { 15 })
+}
+
 /// Asking for the group's members takes a second, once when all is well and once before the end.
 const LOOK_BEFORE_END: Duration = Duration::from_secs(3);
 
@@ -41,7 +45,7 @@ pub(crate) struct Outage {
     during: Watch,
     /// What was seen of the whole scene.
     overall: Watch,
-    /// From its end to the first moment at which nothing was open any more or less was than a second's load.
+    /// From its end to the first moment at which the lag was less than two seconds' load.
     recovered_seconds: f64,
     /// From the end of the load to lag 0.
     drain_seconds: f64,

@@ -12,8 +12,10 @@ pub(crate) struct Watch {
     pub(crate) looks: u64,
     /// Looks that were not.
     pub(crate) silent: u64,
-    /// Bytes in memory at most, as the system counts them.
+    /// Bytes in memory at most since the instance started, as the system counts them.
     pub(crate) resident_bytes_max: u64,
+    /// Bytes in memory at the last look.
+    pub(crate) resident_bytes_last: u64,
     /// Bytes reserved from the budget at most.
     pub(crate) reserved_bytes_max: u64,
     /// Records open at most.
@@ -35,8 +37,9 @@ pub(crate) struct Watch {
 impl Watch {
     /// Looks once at the fleet's first instance.
     pub(crate) fn look(&mut self, fleet: &Fleet<'_>) {
-        let resident = fleet.resident_bytes(0).map_or(0, |(now, _)| now);
-        self.resident_bytes_max = self.resident_bytes_max.max(resident);
+        if let Some((now, max)) = fleet.resident_bytes(0) {
+            (self.resident_bytes_last, self.resident_bytes_max) = (now, max);
+        }
         let Some(metrics) = fleet.metrics(0) else {
             self.silent += 1;
             return;
