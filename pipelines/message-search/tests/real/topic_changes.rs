@@ -20,8 +20,10 @@ fn added_partitions_stop_the_flow_until_the_generation_is_raised() {
     assert!(ended.errors.contains("the number of partitions was 1 and is 2"), "{}", ended.errors);
     assert!(ended.errors.contains("raise-generation"), "{}", ended.errors);
 
-    // One more for the old partition, which nobody has read; then the key moves to the new one.
-    write(&scene, 2, &[updated("m-1", "last of the old", &json!({"old": true}))]);
+    // More for the old partition than is read in a moment, the update last; then the key moves to the new one.
+    let mut unread: Vec<_> = (0..30_000).map(|number| created(&format!("u-{number}"), "unread")).collect();
+    unread.push(updated("m-1", "last of the old", &json!({"old": true})));
+    write(&scene, 10, &unread);
     let moved = updated("m-1", "first of the new", &json!({}));
     topic::write(
         &scene.name,
@@ -38,6 +40,7 @@ fn added_partitions_stop_the_flow_until_the_generation_is_raised() {
     let indexer = Indexer::start(&scene, &[]);
     until_drained(&scene, 2);
     let found = index::documents(&scene.name);
+    assert_eq!(found[1].0, "t-1/c-1/m-1");
     assert_eq!(found[1].1["content"], "first of the new");
     assert_eq!(found[1].1["metadata"]["old"], true, "the old partition was read first");
     assert_eq!(indexer.stopped().code, Some(0));
