@@ -116,7 +116,7 @@ fn histories(arguments: &Arguments) -> ExitCode {
     let count = arguments.seeds.unwrap_or(2_000);
     let watched = std::io::stderr().is_terminal();
     let progress = |done: u64| {
-        if watched && (done % 50 == 0 || done == count) {
+        if watched && (done.is_multiple_of(50) || done == count) {
             let _ = write!(std::io::stderr(), "\r{done} of {count} seeds ");
         }
     };
@@ -127,7 +127,7 @@ fn histories(arguments: &Arguments) -> ExitCode {
     summary.failed.iter().take(5).for_each(explain);
     let seconds = started.elapsed().as_secs_f64();
     match arguments.report {
-        Report::Json => say(&Value::Object(histories_json(&summary, seconds)).to_string()),
+        Report::Json => say(&histories_json(&summary, seconds)),
         Report::Text => histories_text(&summary, seconds),
     }
     if summary.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -149,24 +149,25 @@ fn explain(failed: &Run) {
     say(&format!("replay: cargo run --release -p thalweg-sim -- --seed {seed}"));
 }
 
-fn histories_json(summary: &Summary, seconds: f64) -> Map<String, Value> {
-    let mut report = Map::new();
-    report.insert("seeds".into(), json!(summary.seeds));
-    report.insert("failed".into(), json!(summary.failed.len()));
-    report.insert("seconds".into(), json!((seconds * 10.0).round() / 10.0));
-    report.extend(summary.tally.as_json());
+/// One line of JSON, in an order to be read by people too.
+fn histories_json(summary: &Summary, seconds: f64) -> String {
     let round = |share: f64| (share * 1_000.0).round() / 1_000.0;
-    let shares: Map<String, Value> = Count::FAULTS
-        .iter()
-        .map(|count| (count.name().to_owned(), json!(round(summary.share_with(*count)))))
-        .collect();
-    report.insert("share_with".into(), Value::Object(shares));
-    let seeds: Vec<u64> = summary.failed.iter().take(20).map(|run| run.seed).collect();
-    if !seeds.is_empty() {
-        report.insert("failed_seeds".into(), json!(seeds));
-        report.insert("broken".into(), broken(summary));
+    let mut entries = vec![
+        ("seeds", json!(summary.seeds)),
+        ("failed", json!(summary.failed.len())),
+        ("seconds", json!((seconds * 10.0).round() / 10.0)),
+    ];
+    entries.extend(Count::ALL.iter().map(|count| (count.name(), json!(summary.tally.of(*count)))));
+    let shares = Count::FAULTS.iter().map(|count| (*count, round(summary.share_with(*count))));
+    let shares: Map<String, Value> =
+        shares.map(|(count, share)| (count.name().to_owned(), json!(share))).collect();
+    entries.push(("share_with", Value::Object(shares)));
+    if !summary.failed.is_empty() {
+        let seeds: Vec<u64> = summary.failed.iter().take(20).map(|run| run.seed).collect();
+        entries.extend([("failed_seeds", json!(seeds)), ("broken", broken(summary))]);
     }
-    report
+    let entries: Vec<String> = entries.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+    format!("{{{}}}", entries.join(","))
 }
 
 /// How often each invariant was broken.
@@ -202,19 +203,20 @@ fn break_it(arguments: &Arguments, sabotages: &[Sabotage]) -> ExitCode {
         say(&format!("the unbroken engine fails too: cargo run --release -p thalweg-sim -- --seed {seed}"));
     }
     if arguments.report == Report::Json {
-        let sabotages: Vec<Value> = caught.iter().map(caught_json).collect();
-        say(&json!({ "sabotages": sabotages, "sound_engine_fails": sound_fails }).to_string());
+        let each: Vec<String> = caught.iter().map(caught_json).collect();
+        let fails = json!(sound_fails);
+        say(&format!("{{\"sabotages\":[{}],\"unbroken_engine_fails\":{fails}}}", each.join(",")));
     }
     let all_caught = caught.iter().all(|caught| caught.by.is_some()) && sound_fails.is_none();
     if all_caught { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn caught_json(caught: &Caught) -> Value {
+fn caught_json(caught: &Caught) -> String {
     let name = caught.sabotage.name();
     match caught.by {
-        Some((after, invariant)) => {
-            json!({ "name": name, "caught": true, "after_seeds": after, "caught_by": invariant })
-        }
-        None => json!({ "name": name, "caught": false }),
+        Some((after, invariant)) => format!(
+            "{{\"name\":\"{name}\",\"caught\":true,\"after_seeds\":{after},\"caught_by\":\"{invariant}\"}}"
+        ),
+        None => format!("{{\"name\":\"{name}\",\"caught\":false}}"),
     }
 }

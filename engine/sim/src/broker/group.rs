@@ -130,7 +130,7 @@ impl Group {
             self.round_since_ms.is_some_and(|since| now_ms - since > self.settings.rebalance_timeout_ms);
         let before = self.members.len();
         self.members.retain(|_, member| {
-            member.seen_ms + session_ms >= now_ms && !(slow && !member.releasing.is_empty())
+            member.seen_ms + session_ms >= now_ms && (!slow || member.releasing.is_empty())
         });
         if self.members.len() < before {
             self.rebalance(now_ms, rng);

@@ -131,7 +131,7 @@ fn poison(rng: &mut fastrand::Rng, record: &mut NewRecord, value: &Value) {
     let text = value.to_string();
     let mut value = value.clone();
     let bytes = match rng.u8(0..15) {
-        0 => text[..text.len() / 2].as_bytes().to_vec(),
+        0 => text.as_bytes()[..text.len() / 2].to_vec(),
         1 => Vec::new(),
         2 => {
             record.value = None;

@@ -13,6 +13,7 @@ use crate::world::process::State;
 const BACK_WITHIN_MS: u64 = 1_000;
 
 impl<F: Flow> World<F> {
+    #[expect(clippy::needless_pass_by_value, reason = "a fault strikes once")]
     pub(crate) fn strike(&mut self, fault: Fault) -> Checked {
         let kind = std::mem::discriminant(&fault);
         self.trace.note(self.now_ms, &[6], || format!("fault {kind:?}: {fault:?}"));

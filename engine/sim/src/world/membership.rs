@@ -89,6 +89,11 @@ impl<F: Flow> World<F> {
             return Err(Violation::new("commit_only_own", detail));
         }
         self.ledger.committed(partition, entry.position, &entry.metadata)?;
+        let before = self.committed[partition as usize].as_ref().map(|committed| committed.0);
+        if let Some(before) = before.filter(|before| *before > entry.position) {
+            let detail = format!("{member:?} committed {partition} at {}, after {before}", entry.position);
+            return Err(Violation::new("commit_never_backwards", detail));
+        }
         self.committed[partition as usize] = Some((entry.position, entry.metadata.clone()));
         Ok(())
     }

@@ -78,6 +78,7 @@ impl<F: Flow> World<F> {
     }
 
     /// A request has arrived at its outside system.
+    #[expect(clippy::needless_pass_by_value, reason = "a request arrives once")]
     pub(crate) fn arrive(&mut self, travel: Travel) -> Checked {
         let Travel { id, process, incarnation, sink, lane, ref request, gives_up_ms, .. } = travel;
         let place = usize::from(sink.0);
