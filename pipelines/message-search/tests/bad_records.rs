@@ -120,12 +120,12 @@ fn not_documents() -> Vec<Bad> {
         (
             "other-tenant",
             keyed(&key("other-tenant"), updated("other-tenant-0", "", "stolen").value.unwrap().as_slice())
-                .from_tenant("intruder"),
+                .of_tenant("intruder"),
             Some("document_missing"),
         ),
         (
             "other-tenants-delete",
-            deleted("other-tenants-delete-0", &key("other-tenants-delete")).from_tenant("intruder"),
+            deleted("other-tenants-delete-0", &key("other-tenants-delete")).of_tenant("intruder"),
             None,
         ),
     ]
@@ -135,12 +135,12 @@ fn not_documents() -> Vec<Bad> {
 const NULL_CONTENT: &str =
     r#"{"type":"message.updated","payload":{"id":"null-content-0","content":null,"tenantId":"t"}}"#;
 
-trait FromTenant {
-    fn from_tenant(self, tenant: &str) -> Self;
+trait OfTenant {
+    fn of_tenant(self, tenant: &str) -> Self;
 }
 
-impl FromTenant for Written {
-    fn from_tenant(self, tenant: &str) -> Self {
+impl OfTenant for Written {
+    fn of_tenant(self, tenant: &str) -> Self {
         let mut event: Value = serde_json::from_slice(&self.value.unwrap()).unwrap();
         event["payload"]["tenantId"] = json!(tenant);
         Self { value: Some(event.to_string().into_bytes()), ..self }
