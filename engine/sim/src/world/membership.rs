@@ -109,8 +109,7 @@ impl<F: Flow> World<F> {
             }
         });
         let positions = positions.collect();
-        let slow = self.rng.u8(0..100) < 10;
-        let delay_ms = if slow { self.rng.u64(100..4_000) } else { self.rng.u64(1..50) };
+        let delay_ms = self.rng.u64(1..50);
         self.after(delay_ms, Event::Process(number, incarnation, Message::Positioned(positions)));
     }
 }
