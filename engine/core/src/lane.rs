@@ -77,6 +77,11 @@ impl Lane {
         self.queue.len() + self.ready.len() + held + self.flight.as_ref().map_or(0, Flight::len)
     }
 
+    /// Effects that the next flights may take; those of held keys are not among them.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.len() + self.ready.len()
+    }
+
     pub(crate) fn parked_keys(&self) -> usize {
         self.held.parked()
     }

@@ -175,6 +175,12 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
         self.epochs.get(partition.index()).copied().flatten()
     }
 
+    /// Whether every lane has its next flight waiting: more would only lie there, and leave the processor's caches.
+    pub(crate) fn is_saturated(&self) -> bool {
+        let items = self.pacing.items();
+        self.lanes.iter().all(|lane| lane.waiting() >= items)
+    }
+
     /// When something here becomes due by itself.
     pub(crate) fn wake_at_ms(&self) -> Option<u64> {
         match self.breaker.state() {

@@ -7,6 +7,7 @@ use crate::outcome::Outcome;
 use crate::position::{PartitionId, Position};
 use crate::record::Record;
 use crate::sabotage::{Bug, Conduct};
+use crate::sink_lanes::SinkLanes;
 use crate::time::Now;
 use crate::tracker::Pending;
 use crate::worker::Worker;
@@ -41,6 +42,9 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
         }
         if self.conduct.has(Bug::IgnoreBudget) {
             return Some(ReadLimits { records: BATCH_RECORDS_MAX, bytes: BATCH_BYTES_MAX as usize });
+        }
+        if self.sinks.iter().any(SinkLanes::is_saturated) {
+            return None;
         }
         let open = self.accounts.open() as usize;
         let free = self.settings.budget_bytes.saturating_sub(self.reserved_bytes) / self.copies();
