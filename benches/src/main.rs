@@ -3,6 +3,8 @@
 mod cpu;
 mod reading;
 mod report;
+mod topic;
+mod whole_flow;
 
 use std::process::ExitCode;
 
@@ -20,6 +22,8 @@ struct CommandLine {
 enum What {
     /// CPU per record of reading a topic, against bare loops that do the same with the client alone.
     Reading(reading::Settings),
+    /// CPU per record of message-indexer, from a filled topic to a stand-in that answers at once.
+    WholeFlow(whole_flow::Settings),
     /// One arm of one round, in a process of its own.
     #[command(hide = true)]
     ReadingArm(reading::ArmSettings),
@@ -28,6 +32,7 @@ enum What {
 fn main() -> ExitCode {
     let done = match CommandLine::parse().what {
         What::Reading(settings) => reading::run(&settings),
+        What::WholeFlow(settings) => whole_flow::run(&settings),
         What::ReadingArm(settings) => reading::run_arm(&settings),
     };
     match done {

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context as _, Result, bail};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+
+use crate::topic::held;
 
 use super::records::{Content, HEADER_NAMES, PARTITIONS, place};
 
@@ -29,35 +30,19 @@ pub(super) fn ensure(brokers: &str, records: u64, headers: bool) -> Result<()> {
     let name = name(records, headers);
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", brokers);
-    if held(&config, &name)? == Some(records) {
+    if held(brokers, &name)? == Some(records) {
         return Ok(());
     }
     eprintln!("filling {name} ...");
     create(&config, &name).with_context(|| format!("can't make topic {name} at {brokers}"))?;
-    if held(&config, &name)? != Some(0) {
+    if held(brokers, &name)? != Some(0) {
         bail!("topic {name} holds other records than the run needs: delete it");
     }
     fill(&config, &name, records, headers)?;
-    match held(&config, &name)? {
+    match held(brokers, &name)? {
         Some(found) if found == records => Ok(()),
         found => bail!("topic {name} should hold {records} records, and holds {found:?}"),
     }
-}
-
-/// How many records the topic holds; `None`: there is no such topic.
-fn held(config: &ClientConfig, topic: &str) -> Result<Option<u64>> {
-    let client: BaseConsumer = config.create()?;
-    let metadata = client.fetch_metadata(Some(topic), ANSWER_WITHIN).context("no broker answers")?;
-    let partitions = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
-    if partitions == 0 {
-        return Ok(None);
-    }
-    let mut sum = 0;
-    for partition in 0..i32::try_from(partitions)? {
-        let (low, high) = client.fetch_watermarks(topic, partition, ANSWER_WITHIN)?;
-        sum += u64::try_from(high - low)?;
-    }
-    Ok(Some(sum))
 }
 
 fn create(config: &ClientConfig, topic: &str) -> Result<()> {
