@@ -41,6 +41,10 @@ macro_rules! miniature {
     };
 }
 
+/// What the default build leaves out. A stage of its own, last: it builds OpenSSL.
+const TLS: [&str; 8] =
+    ["cargo", "test", "--package", "message-search", "--features", "tls", "--test", "secured_servers"];
+
 /// The stages. The first that fails ends the run.
 const STAGES: &[Stage] = &[
     Stage { name: "build", command: &["cargo", "test", "--workspace", "--no-run"], minutes_max: 30 },
@@ -48,6 +52,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "crash run", command: &miniature!("crash-run", "classic"), minutes_max: 6 },
     Stage { name: "crash run, KIP-848", command: &miniature!("crash-run", "consumer"), minutes_max: 6 },
     Stage { name: "breaker run", command: &miniature!("breaker-run", "classic"), minutes_max: 6 },
+    Stage { name: "tls", command: &TLS, minutes_max: 25 },
 ];
 
 /// How long a stage has to end after it was asked to, before it is killed.
