@@ -34,7 +34,7 @@ fn tracker(c: &mut Criterion) {
         group.bench_function(name, |b| {
             b.iter(|| {
                 for _ in 0..RECORDS {
-                    open.push(tracker.open(offset, 500));
+                    open.push(tracker.open(offset, offset, 500));
                     offset += 1;
                 }
                 if youngest_first {

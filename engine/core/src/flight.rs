@@ -14,9 +14,13 @@ pub(crate) struct Item {
     pub(crate) start: u32,
     pub(crate) len: u32,
     pub(crate) tries: Tries,
+    pub(crate) queued: Queued,
     /// It is the head of a held key.
     pub(crate) head: bool,
 }
+
+/// One per effect, moved twice on its way.
+const _: () = assert!(size_of::<Item>() == 72);
 
 /// How often, and since when, an effect has failed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -29,12 +33,30 @@ pub(crate) struct Tries {
     pub(crate) first_failure_ms: i64,
 }
 
+/// When an effect was queued in its lane: the low half of the uptime in ms, which fits into an item's padding. Waits are
+/// right up to 49 days.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Queued(u32);
+
+impl Queued {
+    pub(crate) fn at(uptime_ms: u64) -> Self {
+        Self(uptime_ms as u32)
+    }
+
+    /// How long it has waited.
+    pub(crate) fn wait_ms(self, uptime_ms: u64) -> u32 {
+        (uptime_ms as u32).wrapping_sub(self.0)
+    }
+}
+
 /// The effects of one flight and their verdicts, as a sink sees them: by index, from 0, in the lane's order.
 #[derive(Debug, Default)]
 pub struct Flight {
     pub(crate) items: Vec<Item>,
     pub(crate) bytes: Vec<u8>,
     pub(crate) verdicts: Vec<Option<Verdict>>,
+    /// Uptime at which its first request left.
+    pub(crate) departed_ms: u64,
 }
 
 impl Flight {
@@ -92,11 +114,17 @@ impl Flight {
     pub fn of_effects<'e>(effects: impl IntoIterator<Item = (i64, Domain, &'e [u8])>) -> Self {
         let mut flight = Self::default();
         for (offset, domain, bytes) in effects {
-            let (start, len) = (0, 0);
+            let (start, len, queued) = (0, 0, Queued::at(0));
             let (pending, tries) = (Pending::detached(offset), Tries::default());
-            flight.push(Item { pending, key_hash: 0, domain, start, len, tries, head: false }, bytes);
+            flight.push(Item { pending, key_hash: 0, domain, start, len, tries, queued, head: false }, bytes);
         }
         flight
+    }
+
+    /// How long the one of its effects waited that waited longest, those left out that were parked.
+    pub(crate) fn longest_wait_ms(&self, uptime_ms: u64) -> Option<u32> {
+        let unparked = self.items.iter().filter(|item| item.tries.failures == 0);
+        unparked.map(|item| item.queued.wait_ms(uptime_ms)).max()
     }
 
     /// The verdicts so far, in the order of the effects.

@@ -11,7 +11,7 @@ mod queue;
 use std::collections::VecDeque;
 
 use crate::failure::Reason;
-use crate::flight::{Flight, Item, Tries};
+use crate::flight::{Flight, Item, Queued, Tries};
 use crate::position::{PartitionId, Position};
 use crate::sink::Domain;
 use crate::table::TableSet;
@@ -67,8 +67,15 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    pub(crate) fn enqueue(&mut self, pending: Pending, key_hash: u64, domain: Domain, bytes: &[u8]) {
-        self.queue.push(pending, key_hash, domain, bytes);
+    pub(crate) fn enqueue(
+        &mut self,
+        pending: Pending,
+        key_hash: u64,
+        domain: Domain,
+        bytes: &[u8],
+        queued: Queued,
+    ) {
+        self.queue.push(pending, key_hash, domain, bytes, queued);
     }
 
     /// Effects waiting or in the air.
@@ -84,6 +91,10 @@ impl Lane {
 
     pub(crate) fn parked_keys(&self) -> usize {
         self.held.parked()
+    }
+
+    pub(crate) fn parked_since_ms(&self) -> Option<u64> {
+        self.held.parked_since_ms()
     }
 
     pub(crate) fn is_flying(&self) -> bool {
@@ -155,8 +166,9 @@ impl Lane {
             if let Some(item) = self.ready.pop_front() {
                 let (key_hash, domain, head) = (item.key_hash, item.domain, item.head);
                 if self.may_board(key_hash, domain, head, limits) {
-                    let OwnedItem { pending, effect, tries, .. } = item;
-                    flight.push(Item { pending, key_hash, domain, start: 0, len: 0, tries, head }, &effect);
+                    let OwnedItem { pending, effect, tries, queued, .. } = item;
+                    let (start, len) = (0, 0);
+                    flight.push(Item { pending, key_hash, domain, start, len, tries, queued, head }, &effect);
                 } else {
                     self.hold(item, events);
                 }
@@ -257,10 +269,17 @@ impl Lane {
         }
     }
 
-    /// The effect's key is parked. Call youngest first.
-    pub(crate) fn park(&mut self, item: Item, bytes: &[u8], due_ms: u64, events: &mut Vec<LaneEvent>) {
+    /// The effect's key is parked from now until `due_ms`. Call youngest first.
+    pub(crate) fn park(
+        &mut self,
+        item: Item,
+        bytes: &[u8],
+        due_ms: u64,
+        uptime_ms: u64,
+        events: &mut Vec<LaneEvent>,
+    ) {
         events.push(LaneEvent::Waits(item.pending.position()));
-        self.held.park(OwnedItem::new(item, bytes), due_ms);
+        self.held.park(OwnedItem::new(item, bytes), due_ms, uptime_ms);
     }
 
     /// The head of a held key has ended well.
@@ -272,8 +291,9 @@ impl Lane {
     }
 
     /// An effect was refused: its key waits until [`Lane::dead_letter_ended`].
-    pub(crate) fn await_dead_letter(&mut self, key_hash: u64) {
+    pub(crate) fn await_dead_letter(&mut self, key_hash: u64, uptime_ms: u64) {
         let held = self.held.hold(key_hash);
+        held.parked_since_ms.get_or_insert(uptime_ms);
         held.dead_letters += 1;
         held.head_is_out = false;
     }

@@ -15,6 +15,7 @@ pub mod failure;
 pub mod flight;
 pub mod headers;
 mod lane;
+pub mod measured;
 pub mod operator;
 mod originals;
 pub mod outcome;

@@ -6,7 +6,9 @@ mod settings;
 mod tests;
 
 use crate::breaker::{Breaker, BreakerState};
+use crate::flight::Queued;
 use crate::lane::{FlightLimits, Lane, LaneEvent};
+use crate::measured::Measured;
 use crate::pacing::Pacing;
 use crate::position::{Epoch, PartitionId, Position};
 use crate::sabotage::{Bug, Conduct};
@@ -30,6 +32,7 @@ pub(crate) struct Turn<'t> {
     pub(crate) out: &'t mut Vec<Departure>,
     /// What became of effects.
     pub(crate) events: &'t mut Vec<LaneEvent>,
+    pub(crate) measured: &'t mut Measured,
 }
 
 impl<'t> Turn<'t> {
@@ -38,8 +41,9 @@ impl<'t> Turn<'t> {
         rng: &'t mut fastrand::Rng,
         out: &'t mut Vec<Departure>,
         events: &'t mut Vec<LaneEvent>,
+        measured: &'t mut Measured,
     ) -> Self {
-        Self { now, rng, out, events }
+        Self { now, rng, out, events, measured }
     }
 }
 
@@ -88,9 +92,10 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
         key_hash: u64,
         domain: Domain,
         bytes: &[u8],
+        now: Now,
     ) -> LaneId {
         let lane = (key_hash >> 32) as usize % self.lanes.len();
-        self.lanes[lane].enqueue(pending, key_hash, domain, bytes);
+        self.lanes[lane].enqueue(pending, key_hash, domain, bytes, Queued::at(now.uptime_ms));
         LaneId(lane as u16)
     }
 
@@ -138,6 +143,12 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
         if matches!(next, Next::Settled) {
             self.land_unasked(lane, turn);
             return;
+        }
+        flight.departed_ms = turn.now.uptime_ms;
+        // Dead letters are not what a flow is for: their own flights are not measured.
+        if !self.last_resort {
+            let wait_ms = flight.longest_wait_ms(turn.now.uptime_ms);
+            turn.measured.departs(flight.len(), wait_ms);
         }
         if probe {
             self.breaker.probe_left();
@@ -234,8 +245,10 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
         SinkStatus {
             effects: self.lanes.iter().map(Lane::len).sum(),
             parked_keys: self.lanes.iter().map(Lane::parked_keys).sum(),
+            parked_since_ms: self.lanes.iter().filter_map(Lane::parked_since_ms).min(),
             flights: self.flying,
             breaker_closed: self.breaker.state() == BreakerState::Closed,
+            breaker_probing: self.breaker.state() == BreakerState::Probing,
             breaker_opened: self.breaker.times_opened(),
             ..self.status.clone()
         }

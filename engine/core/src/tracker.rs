@@ -65,6 +65,8 @@ pub struct Closed {
     pub offset: i64,
     /// The heaviest outcome of its parts.
     pub outcome: Outcome,
+    /// The timestamp that the log gave it, in ms since 1970; -1 when it had none.
+    pub timestamp_ms: i64,
     /// What it had reserved of the memory budget, in bytes.
     pub reserved_bytes: u32,
 }
@@ -72,11 +74,16 @@ pub struct Closed {
 #[derive(Debug)]
 struct Slot {
     offset: i64,
+    /// For the record's latency: by the time it ends, its batch may be gone.
+    timestamp_ms: i64,
     reserved_bytes: u32,
     /// Parts without an outcome; 0 means finished.
     parts: u16,
     outcome: Outcome,
 }
+
+/// One per open record, and each is touched twice.
+const _: () = assert!(size_of::<Slot>() == 24);
 
 /// One per (partition, epoch). See the module's text.
 #[derive(Debug)]
@@ -108,17 +115,19 @@ impl OffsetTracker {
         }
     }
 
-    /// Opens the slot of the next record. Gaps between offsets are skipped.
+    /// Opens the slot of the next record. Gaps between offsets are skipped. `timestamp_ms` and `reserved_bytes` come
+    /// back when it is closed.
     ///
     /// # Panics
     /// When `offset` is not above every offset opened before.
-    pub fn open(&mut self, offset: i64, reserved_bytes: u32) -> Pending {
+    pub fn open(&mut self, offset: i64, timestamp_ms: i64, reserved_bytes: u32) -> Pending {
         assert!(offset >= self.read_end, "offset {offset} was read already (read up to {})", self.read_end);
         if self.slots.is_empty() {
             self.committed_end = offset;
         }
         let sequence = self.first_sequence + self.slots.len() as u64;
-        self.slots.push_back(Slot { offset, reserved_bytes, parts: 1, outcome: Outcome::Filtered });
+        let outcome = Outcome::Filtered;
+        self.slots.push_back(Slot { offset, timestamp_ms, reserved_bytes, parts: 1, outcome });
         self.read_end = offset + 1;
         self.open += 1;
         let position = Position { partition: self.partition, epoch: self.epoch, offset };
@@ -128,7 +137,8 @@ impl OffsetTracker {
     /// Notes an offset that was finished under an earlier epoch: nothing is to be done for it.
     pub fn skip(&mut self, offset: i64) {
         assert!(offset >= self.read_end, "offset {offset} was read already (read up to {})", self.read_end);
-        self.slots.push_back(Slot { offset, reserved_bytes: 0, parts: 0, outcome: Outcome::Filtered });
+        let outcome = Outcome::Filtered;
+        self.slots.push_back(Slot { offset, timestamp_ms: -1, reserved_bytes: 0, parts: 0, outcome });
         self.read_end = offset + 1;
         self.advance();
     }
@@ -165,8 +175,8 @@ impl OffsetTracker {
         if slot.parts > 0 {
             return None;
         }
-        let closed =
-            Closed { offset: slot.offset, outcome: slot.outcome, reserved_bytes: slot.reserved_bytes };
+        let Slot { offset, timestamp_ms, reserved_bytes, outcome, .. } = *slot;
+        let closed = Closed { offset, outcome, timestamp_ms, reserved_bytes };
         self.open -= 1;
         self.advance();
         Some(closed)

@@ -17,6 +17,7 @@ use crate::admission::Admission;
 use crate::batch::Batch;
 use crate::dead_letter::DeadLetterSink;
 use crate::lane::LaneEvent;
+use crate::measured::{Latencies, Measured, Sizes};
 use crate::operator::{Collected, Operator};
 use crate::outcome::Outcome;
 use crate::position::{Epoch, PartitionId, Position};
@@ -65,6 +66,7 @@ pub struct Worker<O, X = Sound> {
     rebalance: Rebalance,
     commits: Commits,
     accounts: Accounts,
+    measured: Measured,
     reserved_bytes: u64,
     collected: Collected,
     lane_events: Vec<LaneEvent>,
@@ -108,6 +110,7 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
             rebalance: Rebalance::default(),
             commits: Commits::default(),
             accounts: Accounts::default(),
+            measured: Measured::default(),
             reserved_bytes: 0,
             collected: Collected::default(),
             lane_events: Vec::new(),
@@ -211,6 +214,7 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
         let spent = state.originals.closed(closed.offset);
         self.reserved_bytes -= u64::from(closed.reserved_bytes);
         self.accounts.outcomes[closed.outcome as usize] += 1;
+        self.measured.latencies.ended(closed.outcome, closed.timestamp_ms, self.now);
         self.spent.extend(spent);
     }
 
@@ -218,6 +222,18 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
     #[must_use]
     pub fn accounts(&self) -> &Accounts {
         &self.accounts
+    }
+
+    /// How long things took so far.
+    #[must_use]
+    pub fn latencies(&self) -> &Latencies {
+        &self.measured.latencies
+    }
+
+    /// How much went together so far.
+    #[must_use]
+    pub fn sizes(&self) -> &Sizes {
+        &self.measured.sizes
     }
 
     /// Names and states of the sinks, the dead letters last.

@@ -5,7 +5,7 @@ use std::collections::{BinaryHeap, VecDeque};
 
 use crate::table::Table;
 
-use crate::flight::{Item, Tries};
+use crate::flight::{Item, Queued, Tries};
 use crate::position::PartitionId;
 use crate::sink::Domain;
 use crate::tracker::Pending;
@@ -18,14 +18,15 @@ pub(super) struct OwnedItem {
     pub(super) domain: Domain,
     pub(super) effect: Box<[u8]>,
     pub(super) tries: Tries,
+    pub(super) queued: Queued,
     /// It is the head of a held key and may leave although the key is held.
     pub(super) head: bool,
 }
 
 impl OwnedItem {
     pub(super) fn new(item: Item, bytes: &[u8]) -> Self {
-        let Item { pending, key_hash, domain, tries, head, .. } = item;
-        Self { pending, key_hash, domain, effect: bytes.into(), tries, head }
+        let Item { pending, key_hash, domain, tries, queued, head, .. } = item;
+        Self { pending, key_hash, domain, effect: bytes.into(), tries, queued, head }
     }
 }
 
@@ -38,6 +39,8 @@ pub(super) struct HeldKey {
     pub(super) due_ms: Option<u64>,
     /// Its head is out (or about to leave) on its own.
     pub(super) head_is_out: bool,
+    /// Uptime since which it has been parked, or has waited for a dead letter, without a break.
+    pub(super) parked_since_ms: Option<u64>,
     pub(super) items: VecDeque<OwnedItem>,
     /// The partition whose reading it stops, once it holds too much.
     pub(super) congests: Option<PartitionId>,
@@ -79,11 +82,12 @@ impl HeldKeys {
         self.keys.get_mut(&key_hash)
     }
 
-    /// Parks the key until `due_ms` with this effect as its head.
-    pub(super) fn park(&mut self, mut item: OwnedItem, due_ms: u64) {
+    /// Parks the key from now until `due_ms` with this effect as its head.
+    pub(super) fn park(&mut self, mut item: OwnedItem, due_ms: u64, uptime_ms: u64) {
         let key_hash = item.key_hash;
         item.head = false;
         let held = self.hold(key_hash);
+        held.parked_since_ms.get_or_insert(uptime_ms);
         held.head_is_out = false;
         // The earliest of several parked effects of one key is pushed last and decides.
         held.due_ms = Some(due_ms);
@@ -134,6 +138,11 @@ impl HeldKeys {
     /// How many keys are parked.
     pub(super) fn parked(&self) -> usize {
         self.keys.values().filter(|held| held.is_parked() || held.dead_letters > 0).count()
+    }
+
+    /// Since when the longest parked of them is.
+    pub(super) fn parked_since_ms(&self) -> Option<u64> {
+        self.keys.values().filter_map(|held| held.parked_since_ms).min()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &HeldKey)> {

@@ -1,6 +1,6 @@
 //! The FIFO of a lane: effects that have not been looked at yet, their bytes in one buffer.
 
-use crate::flight::{Item, Tries};
+use crate::flight::{Item, Queued, Tries};
 use crate::sink::Domain;
 use crate::tracker::Pending;
 
@@ -15,11 +15,18 @@ pub(super) struct EffectQueue {
 const COMPACT_BYTES: usize = 64 * 1024;
 
 impl EffectQueue {
-    pub(super) fn push(&mut self, pending: Pending, key_hash: u64, domain: Domain, bytes: &[u8]) {
+    pub(super) fn push(
+        &mut self,
+        pending: Pending,
+        key_hash: u64,
+        domain: Domain,
+        bytes: &[u8],
+        queued: Queued,
+    ) {
         let start = u32::try_from(self.bytes.len()).expect("the memory budget is below 4 GiB");
         self.bytes.extend_from_slice(bytes);
         let (len, tries) = (bytes.len() as u32, Tries::default());
-        self.items.push_back(Item { pending, key_hash, domain, start, len, tries, head: false });
+        self.items.push_back(Item { pending, key_hash, domain, start, len, tries, queued, head: false });
     }
 
     pub(super) fn len(&self) -> usize {

@@ -27,6 +27,10 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
         let index = usize::from(lane.0);
         let mut flight = self.lanes[index].land().expect("the lane has a flight");
         self.flying -= 1;
+        if !self.last_resort {
+            let flight_ms = turn.now.uptime_ms.saturating_sub(flight.departed_ms);
+            turn.measured.latencies.flight_ms.saturating_record(flight_ms);
+        }
         self.judge_flight(index, &mut flight, failure, turn);
         self.disband(index, flight, turn);
     }
@@ -180,7 +184,7 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
             }
             Action::DeadLetter(reason) => {
                 item.tries.failures += 1;
-                lane.await_dead_letter(item.key_hash);
+                lane.await_dead_letter(item.key_hash, turn.now.uptime_ms);
                 let Item { pending, key_hash, tries, .. } = item;
                 turn.events.push(LaneEvent::Refused { pending, key_hash, reason, tries });
             }
@@ -196,9 +200,9 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
                 item.tries.counted += u32::from(counts);
                 let due_ms = turn.now.plus_ms(self.settings.retry.wait_ms(item.tries.failures, turn.rng));
                 if self.conduct.has(Bug::RetryOutOfOrder) {
-                    lane.enqueue(item.pending, item.key_hash, item.domain, effect);
+                    lane.enqueue(item.pending, item.key_hash, item.domain, effect, item.queued);
                 } else {
-                    lane.park(item, effect, due_ms, turn.events);
+                    lane.park(item, effect, due_ms, turn.now.uptime_ms, turn.events);
                 }
             }
         }

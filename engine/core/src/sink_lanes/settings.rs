@@ -41,10 +41,14 @@ pub struct SinkStatus {
     pub effects: usize,
     /// Keys that wait for a retry or for a dead letter.
     pub parked_keys: usize,
+    /// Uptime since which the longest parked of them has been so, without a break.
+    pub parked_since_ms: Option<u64>,
     /// Flights in the air.
     pub flights: usize,
     /// Whether the breaker is closed.
     pub breaker_closed: bool,
+    /// Whether one small request is out to see if the sink is back.
+    pub breaker_probing: bool,
     /// How often the breaker has opened.
     pub breaker_opened: u64,
     /// What failed last, for people.

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::failure::{Reason, RequestFailure, Verdict};
 use crate::flight::Flight;
+use crate::measured::Measured;
 use crate::pacing::PacingSettings;
 use crate::sabotage::Sound;
 use crate::tracker::OffsetTracker;
@@ -77,6 +78,7 @@ struct Bench {
     ended: BTreeMap<u64, Vec<i64>>,
     out: Vec<Departure>,
     letters: Vec<(Pending, u64)>,
+    measured: Measured,
 }
 
 impl Bench {
@@ -88,20 +90,21 @@ impl Bench {
         let now = Now { uptime_ms: 0, unix_ms: 0 };
         let rng = fastrand::Rng::with_seed(1);
         let tracker = OffsetTracker::new(PARTITION, EPOCH, 0);
-        let (keys, ended) = Default::default();
-        Self { lanes, tracker, rng, now, keys, ended, out: Vec::new(), letters: Vec::new() }
+        let (keys, ended, out, letters, measured) = Default::default();
+        Self { lanes, tracker, rng, now, keys, ended, out, letters, measured }
     }
 
     fn enqueue(&mut self, offset: i64, key: u64, document: u64) {
         let key_hash = key << 32;
         self.keys.insert(offset, key_hash);
-        let pending = self.tracker.open(offset, 0);
-        self.lanes.enqueue(pending, key_hash, Domain(key * 10 + document), &offset.to_le_bytes());
+        let pending = self.tracker.open(offset, -1, 0);
+        let domain = Domain(key * 10 + document);
+        self.lanes.enqueue(pending, key_hash, domain, &offset.to_le_bytes(), self.now);
     }
 
     fn pump(&mut self) {
-        let mut events = Vec::new();
-        self.lanes.pump(&mut Turn::new(self.now, &mut self.rng, &mut self.out, &mut events));
+        let (mut events, measured) = (Vec::new(), &mut self.measured);
+        self.lanes.pump(&mut Turn::new(self.now, &mut self.rng, &mut self.out, &mut events, measured));
         self.digest(events);
     }
 
@@ -112,7 +115,8 @@ impl Bench {
             Answer::Whole(status) => Reply::Answer { status: *status, body: Vec::new() },
         };
         let (mut events, lane) = (Vec::new(), departure.lane);
-        let mut turn = Turn::new(self.now, &mut self.rng, &mut self.out, &mut events);
+        let measured = &mut self.measured;
+        let mut turn = Turn::new(self.now, &mut self.rng, &mut self.out, &mut events, measured);
         self.lanes.replied(lane, reply, &mut turn);
         self.digest(events);
     }

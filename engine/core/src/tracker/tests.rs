@@ -67,7 +67,7 @@ proptest! {
             match step {
                 Move::Open { gap } => {
                     let offset = model.read_end + gap;
-                    pending.push(tracker.open(offset, 7));
+                    pending.push(tracker.open(offset, offset * 2, 7));
                     model.parts.insert(offset, (1, None));
                     model.read_end = offset + 1;
                 }
@@ -88,8 +88,12 @@ proptest! {
                     let (offset, outcome) = (part.position().offset, Outcome::ALL[outcome]);
                     let entry = model.parts.get_mut(&offset).unwrap();
                     *entry = (entry.0 - 1, entry.1.max(Some(outcome)));
-                    let expected =
-                        (entry.0 == 0).then(|| Closed { offset, outcome: entry.1.unwrap(), reserved_bytes: 7 });
+                    let expected = (entry.0 == 0).then(|| Closed {
+                        offset,
+                        outcome: entry.1.unwrap(),
+                        timestamp_ms: offset * 2,
+                        reserved_bytes: 7,
+                    });
                     prop_assert_eq!(tracker.close(part, outcome), expected);
                 }
                 Move::Split { .. } | Move::Close { .. } => {}
@@ -105,15 +109,15 @@ proptest! {
 #[cfg(debug_assertions)]
 fn a_dropped_part_is_noticed() {
     let mut tracker = OffsetTracker::new(PartitionId(0), Epoch(0), 0);
-    drop(tracker.open(0, 0));
+    drop(tracker.open(0, -1, 0));
 }
 
 #[test]
 #[should_panic(expected = "was read already")]
 fn an_offset_is_opened_once() {
     let mut tracker = OffsetTracker::new(PartitionId(0), Epoch(0), 0);
-    tracker.open(5, 0).abandon();
-    tracker.open(5, 0).abandon();
+    tracker.open(5, -1, 0).abandon();
+    tracker.open(5, -1, 0).abandon();
 }
 
 #[test]
@@ -121,7 +125,7 @@ fn an_offset_is_opened_once() {
 fn a_part_of_an_ended_epoch_is_refused() {
     let mut old = OffsetTracker::new(PartitionId(0), Epoch(0), 0);
     let mut new = OffsetTracker::new(PartitionId(0), Epoch(1), 0);
-    let part = old.open(0, 0);
-    new.open(0, 0).abandon();
+    let part = old.open(0, -1, 0);
+    new.open(0, -1, 0).abandon();
     let _ = new.close(part, Outcome::Delivered);
 }

@@ -45,7 +45,8 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
     /// The reply to the request that is out for that lane of that sink.
     pub fn replied(&mut self, sink: SinkIndex, lane: LaneId, reply: Reply, now: Now) {
         self.turn(now);
-        let mut turn = Turn::new(now, &mut self.rng, &mut self.departures, &mut self.lane_events);
+        let mut turn =
+            Turn::new(now, &mut self.rng, &mut self.departures, &mut self.lane_events, &mut self.measured);
         match self.sinks.get_mut(usize::from(sink.0)) {
             Some(lanes) => lanes.replied(lane, reply, &mut turn),
             None => self.dead_letters.replied(lane, reply, &mut turn),
@@ -62,14 +63,26 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
         }
         loop {
             for index in 0..self.sinks.len() {
-                let mut turn = Turn::new(now, &mut self.rng, &mut self.departures, &mut self.lane_events);
+                let mut turn = Turn::new(
+                    now,
+                    &mut self.rng,
+                    &mut self.departures,
+                    &mut self.lane_events,
+                    &mut self.measured,
+                );
                 self.sinks[index].pump(&mut turn);
                 let sink = SinkIndex(index as u8);
                 self.depart(sink);
                 self.digest(sink);
             }
             let letters = SinkIndex(self.sinks.len() as u8);
-            let mut turn = Turn::new(now, &mut self.rng, &mut self.departures, &mut self.lane_events);
+            let mut turn = Turn::new(
+                now,
+                &mut self.rng,
+                &mut self.departures,
+                &mut self.lane_events,
+                &mut self.measured,
+            );
             self.dead_letters.pump(&mut turn);
             self.depart(letters);
             if !self.digest(letters) {
@@ -91,7 +104,13 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
     /// The fence is down: requests that waited for it leave, unless they carry what is not ours any more.
     pub(super) fn unfence(&mut self, now: Now) {
         for (sink, lane, request) in std::mem::take(&mut self.fenced) {
-            let mut turn = Turn::new(now, &mut self.rng, &mut self.departures, &mut self.lane_events);
+            let mut turn = Turn::new(
+                now,
+                &mut self.rng,
+                &mut self.departures,
+                &mut self.lane_events,
+                &mut self.measured,
+            );
             match self.sinks.get_mut(usize::from(sink.0)) {
                 Some(lanes) if lanes.is_outdated(lane) => lanes.cut(lane, &mut turn),
                 None if self.dead_letters.is_outdated(lane) => self.dead_letters.cut(lane, &mut turn),
@@ -185,7 +204,7 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
         self.collected.clear();
         let domain = self.dead_letters.machine().encode(&letter, &mut self.collected.bytes);
         let Rejection { key_hash, waits, .. } = *rejection;
-        self.dead_letters.enqueue(pending, key_hash, domain, &self.collected.bytes);
+        self.dead_letters.enqueue(pending, key_hash, domain, &self.collected.bytes, self.now);
         let place = (position.partition, position.offset);
         self.awaited.entry(place).or_default().push_back(Awaited { waits, key_hash });
     }

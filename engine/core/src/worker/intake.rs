@@ -70,10 +70,17 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
             self.spent.push(batch);
             return;
         }
-        let mut open = 0;
+        let (mut open, read_before, mut oldest_ms) = (0, self.accounts.read, None);
         for index in 0..batch.len() {
             let record = batch.record(index);
             open += usize::from(self.admit(&record));
+            if oldest_ms.is_none() && self.accounts.read > read_before {
+                oldest_ms = Some(record.timestamp_ms);
+            }
+        }
+        self.measured.sizes.batch_records.saturating_record(batch.len() as u64);
+        if let Some(oldest_ms) = oldest_ms {
+            self.measured.latencies.read(oldest_ms, self.accounts.read - read_before, now);
         }
         if let Some(state) = self.partitions.get_mut(partition.index()).and_then(Option::as_mut) {
             self.spent.extend(state.originals.keep(batch, open));
@@ -110,7 +117,7 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
         }
         let reserve = (record.size_bytes() as u64 + RECORD_OVERHEAD_BYTES) * copies;
         let reserve = u32::try_from(reserve).unwrap_or(u32::MAX);
-        let pending = state.tracker.open(offset, reserve);
+        let pending = state.tracker.open(offset, record.timestamp_ms, reserve);
         self.reserved_bytes += u64::from(reserve);
         self.accounts.read += 1;
         if duplicate {
@@ -166,7 +173,7 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
                 _ => parts.take().expect("the last effect takes the record's own part"),
             };
             let bytes = &self.collected.bytes[effect.bytes.clone()];
-            self.sinks[usize::from(effect.sink)].enqueue(part, key_hash, effect.domain, bytes);
+            self.sinks[usize::from(effect.sink)].enqueue(part, key_hash, effect.domain, bytes, self.now);
         }
         true
     }
