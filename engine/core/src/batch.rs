@@ -109,6 +109,12 @@ impl Batch {
         self.arena.len()
     }
 
+    /// Bytes that it holds when empty, to be filled again without an allocation.
+    #[must_use]
+    pub fn capacity_bytes(&self) -> usize {
+        self.arena.capacity() + self.entries.capacity() * size_of::<Entry>()
+    }
+
     /// Offset of the last record.
     #[must_use]
     pub fn last_offset(&self) -> Option<i64> {

@@ -133,6 +133,13 @@ impl Flight {
         &self.verdicts
     }
 
+    /// Empties it for the next flight.
+    pub(crate) fn clear(&mut self) {
+        self.items.clear();
+        clear_warm(&mut self.bytes);
+        self.verdicts.clear();
+    }
+
     /// Adds an effect, copying its bytes.
     pub(crate) fn push(&mut self, mut item: Item, bytes: &[u8]) {
         item.start = self.bytes.len() as u32;
@@ -141,4 +148,14 @@ impl Flight {
         self.items.push(item);
         self.verdicts.push(None);
     }
+}
+
+/// A buffer that is used again keeps at most this much: a flight of 1,000 usual documents fits, and what an outage or
+/// a few huge documents made it grow to is given back. It is held without being reserved, once per lane.
+const WARM_BYTES_MAX: usize = 1 << 20;
+
+/// Empties a buffer that will be filled again.
+pub(crate) fn clear_warm(buffer: &mut Vec<u8>) {
+    buffer.clear();
+    buffer.shrink_to(WARM_BYTES_MAX);
 }

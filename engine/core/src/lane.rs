@@ -236,8 +236,7 @@ impl Lane {
     /// Gives the flight's buffers back, and lets the keys go that waited only for it.
     pub(crate) fn landed(&mut self, mut flight: Flight, events: &mut Vec<LaneEvent>) {
         assert!(flight.items.is_empty(), "every effect of a flight goes somewhere");
-        flight.bytes.clear();
-        flight.verdicts.clear();
+        flight.clear();
         self.spare = flight;
         self.settle_touched(events);
     }

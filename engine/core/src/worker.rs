@@ -58,6 +58,8 @@ pub struct Worker<O, X = Sound> {
     dead_letters: SinkLanes<X, dyn DeadLetterSink>,
     /// By partition id; `None` when not assigned.
     partitions: Vec<Option<PartitionState>>,
+    /// How many of them are.
+    assigned: usize,
     names: Vec<Option<PartitionName>>,
     next_epoch: u32,
     admission: Admission,
@@ -103,6 +105,7 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
             sink_names,
             dead_letters: SinkLanes::new(dead_letters.0, dead_letters.1, true, conduct.clone()),
             partitions: Vec::new(),
+            assigned: 0,
             names: Vec::new(),
             next_epoch: 0,
             admission: Admission::default(),

@@ -97,6 +97,12 @@ impl SinkPlan for Documents {
         DocumentSink::new(self.settings.options(self.found.lock().generation))
     }
 
+    fn kept_bytes(&self) -> u64 {
+        let lanes = u64::from(SinkPlan::settings(self).lanes);
+        let lane_bytes = DocumentSink::lane_bytes_max(self.settings.bases_bytes_per_lane);
+        lanes.saturating_mul(lane_bytes as u64)
+    }
+
     fn connect(&self) -> Result<Rc<dyn Connection>, ExitError> {
         Ok(Rc::new(DocumentConnection { client: self.client()? }))
     }

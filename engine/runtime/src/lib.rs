@@ -14,6 +14,7 @@ pub mod flow;
 mod letters;
 mod log_ends;
 mod logs;
+mod memory;
 pub mod metrics;
 mod program;
 mod raise_generation;
@@ -24,6 +25,10 @@ mod summary;
 mod supervise;
 mod topic_watch;
 pub mod trial;
+
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 pub use exit::ExitError;
 pub use program::{Program, Settings};

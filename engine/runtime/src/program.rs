@@ -14,7 +14,7 @@ use crate::flow::{Flow, Log};
 use crate::letters::LetterCounts;
 use crate::raise_generation::{self, Step};
 use crate::settings::{self, EngineSettings, Layers, Variable};
-use crate::{clock, command_line, logs, startup, supervise};
+use crate::{clock, command_line, logs, memory, startup, supervise};
 
 /// The settings of a pipeline: a struct with a default for everything, one section of which is the engine's.
 pub trait Settings: Serialize + DeserializeOwned + Default {
@@ -64,6 +64,7 @@ impl Program {
         settings.engine().check().map_err(explain)?;
         let flow = make(&settings);
         startup::check(&flow).map_err(explain)?;
+        memory::check(&flow, settings.engine()).map_err(explain)?;
         if matches.get_flag("print-settings") {
             say(&settings::print(&settings, &layers)?);
             return Ok(());

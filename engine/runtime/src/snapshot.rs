@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use thalweg_core::SinkStatus;
+use thalweg_core::measured::{Latencies, Sizes};
 use thalweg_core::worker::Accounts;
 
 /// One worker, as it was when it last looked up from its work.
@@ -15,10 +16,15 @@ pub(crate) struct Snapshot {
     pub(crate) joined: bool,
     pub(crate) stopping: bool,
     pub(crate) accounts: Accounts,
+    /// Since the process began: what happened between two snapshots is their difference.
+    pub(crate) latencies: Latencies,
+    pub(crate) sizes: Sizes,
     pub(crate) sinks: Vec<(&'static str, SinkStatus)>,
     pub(crate) partitions: Vec<PartitionSnapshot>,
     pub(crate) reserved_bytes: u64,
     pub(crate) held_keys: usize,
+    /// How often the worker began anew because its source could not go on.
+    pub(crate) restarts: u64,
     pub(crate) rebalances: u64,
     pub(crate) commits: u64,
     pub(crate) commits_failed: u64,
@@ -50,3 +56,12 @@ impl PartitionSnapshot {
 
 /// Where a worker's latest snapshot lies.
 pub(crate) type Board = Arc<Mutex<Snapshot>>;
+
+/// What state a sink's breaker is in, in a word.
+pub(crate) fn breaker_state(sink: &SinkStatus) -> &'static str {
+    match (sink.breaker_closed, sink.breaker_probing) {
+        (true, _) => "closed",
+        (false, false) => "open",
+        (false, true) => "probing",
+    }
+}

@@ -144,6 +144,7 @@ fn worker_settings(rng: &mut fastrand::Rng, name: &str, header: Option<&str>, ca
         commit_interval_ms: rng.u64(50..2_000),
         drain_deadline_ms: rng.u64(2_000..8_000),
         budget_bytes,
+        partition_bytes: if calm { 0 } else { *pick(rng, &[0, 2_000, 100_000]) },
         open_records_max: if calm { 100_000 } else { *pick(rng, &[10, 100, 1_000, 100_000]) },
         dedupe: header.map(|header| DedupeSettings { header: header.to_owned(), window }),
         accept_lost_offsets: false,

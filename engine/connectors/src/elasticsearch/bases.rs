@@ -50,8 +50,13 @@ struct Slot {
 }
 
 impl Bases {
-    /// Remembers up to `bytes_max` bytes of ids and documents; the index takes about as much again when documents are
-    /// of 100 bytes, less when they are larger.
+    /// What one that remembers up to `bytes_max` bytes takes at most when documents are of 300 bytes and more: an entry
+    /// of the index and of the ring's list are together about 150 bytes after both have last doubled.
+    pub(super) fn memory_bytes_max(bytes_max: usize) -> usize {
+        bytes_max.saturating_add(bytes_max / 2)
+    }
+
+    /// Remembers up to `bytes_max` bytes of ids and documents, and what [`Bases::memory_bytes_max`] says beside them.
     pub(super) fn new(bytes_max: usize) -> Self {
         Self { ring: Vec::new(), bytes_max, head: 0, written: VecDeque::new(), index: HashTable::new() }
     }

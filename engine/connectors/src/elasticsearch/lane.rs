@@ -15,6 +15,10 @@ use super::operation::Operation;
 use super::rules::{Rule, Rules};
 use super::sink::{Terms, too_large};
 
+/// Merged documents of a flight are put together in a buffer that keeps at most this much for the next one: those of
+/// 1,000 usual documents fit.
+const WARM_BYTES_MAX: usize = 1 << 20;
+
 #[derive(Debug)]
 pub(super) struct Lane {
     bases: Bases,
@@ -54,6 +58,11 @@ impl Lane {
         }
     }
 
+    /// What it keeps at most between two flights.
+    pub(super) fn bytes_max(bases_bytes: usize) -> usize {
+        Bases::memory_bytes_max(bases_bytes).saturating_add(WARM_BYTES_MAX)
+    }
+
     /// Plans a flight: what can be written as it is, what can be merged from memory, what has to be read first.
     pub(super) fn plan<R: Rules>(&mut self, terms: &Terms<R>, flight: &mut Flight) -> Next {
         // The flight before may have been cut short: then its next request never left, and nothing is in doubt.
@@ -61,6 +70,7 @@ impl Lane {
         self.reads.clear();
         self.writes.clear();
         self.merged.clear();
+        self.merged.shrink_to(WARM_BYTES_MAX);
         for index in 0..flight.len() {
             if let Some(verdict) = self.plan_effect(terms, flight, index) {
                 flight.settle(index, verdict);

@@ -57,6 +57,12 @@ impl DocumentSink {
     pub fn new(options: DocumentOptions) -> Self {
         Self::with_rules(options, Kept)
     }
+
+    /// What a lane that remembers `bases_bytes` keeps at most between two flights.
+    #[must_use]
+    pub fn lane_bytes_max(bases_bytes: usize) -> usize {
+        Lane::bytes_max(bases_bytes)
+    }
 }
 
 impl<R: Rules> DocumentSink<R> {

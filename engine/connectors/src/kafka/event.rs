@@ -44,8 +44,11 @@ pub enum SourceEvent {
     /// not ended yet (the protocol `consumer` takes nobody's place before), or one that is set up with the same id. This
     /// source is of no use any more; another one may be let in later.
     InstanceIdTaken(String),
-    /// The client can't go on; the worker must stop.
+    /// The client can't go on, and what it was given is somebody else's or soon will be. Another source may be let in.
     Fatal(String),
+    /// Another member that is alive came with our instance id, and the group now knows only that one. Coming back would
+    /// throw it out in turn: somebody set both up with the same id.
+    Fenced(String),
     /// Something is wrong that the client goes on repairing by itself.
     Warning(String),
 }

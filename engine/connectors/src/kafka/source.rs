@@ -148,7 +148,7 @@ impl KafkaSource {
                         RDKafkaErrorCode::UnreleasedInstanceId => {
                             SourceEvent::InstanceIdTaken(code.to_string())
                         }
-                        code => SourceEvent::Fatal(code.to_string()),
+                        code => self.fatal(code.to_string()),
                     });
                 }
                 // The context has noted it with more words.
@@ -187,10 +187,17 @@ impl KafkaSource {
                 let ids = self.ids(&named);
                 self.drop_lost(ids, events);
             }
-            Notice::Error { code: Some(RDKafkaErrorCode::Fatal), text } => {
-                events.push(SourceEvent::Fatal(text))
-            }
+            Notice::Error { code: Some(RDKafkaErrorCode::Fatal), text } => events.push(self.fatal(text)),
             Notice::Error { text, .. } => events.push(SourceEvent::Warning(text)),
+        }
+    }
+
+    /// The client has reported that it can't go on; it knows why in more detail.
+    fn fatal(&mut self, text: String) -> SourceEvent {
+        match self.open().consumer.client().fatal_error() {
+            Some((RDKafkaErrorCode::FencedInstanceId, why)) => SourceEvent::Fenced(why),
+            Some((_, why)) => SourceEvent::Fatal(why),
+            None => SourceEvent::Fatal(text),
         }
     }
 

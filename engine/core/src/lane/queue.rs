@@ -1,6 +1,6 @@
 //! The FIFO of a lane: effects that have not been looked at yet, their bytes in one buffer.
 
-use crate::flight::{Item, Queued, Tries};
+use crate::flight::{Item, Queued, Tries, clear_warm};
 use crate::sink::Domain;
 use crate::tracker::Pending;
 
@@ -52,7 +52,7 @@ impl EffectQueue {
     /// Gives back the space of what was popped, when that is worth the move.
     pub(super) fn tidy(&mut self) {
         let Some(front) = self.items.front() else {
-            self.bytes.clear();
+            clear_warm(&mut self.bytes);
             return;
         };
         let dead = front.start as usize;

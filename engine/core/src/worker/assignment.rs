@@ -127,7 +127,7 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
         self.dead_letters.epoch_began(partition, epoch);
         let window = self.settings.dedupe.as_ref().map(|dedupe| dedupe.window);
         let rewind = if self.conduct.has(Bug::NoDedupeRewind) { 0 } else { window.unwrap_or(0) };
-        self.partitions[partition.index()] = Some(PartitionState {
+        let before = self.partitions[partition.index()].replace(PartitionState {
             epoch,
             tracker: OffsetTracker::new(partition, epoch, start),
             originals: Originals::default(),
@@ -138,6 +138,8 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
             congestion: 0,
             revoked: false,
         });
+        assert!(before.is_none(), "the epoch before has ended");
+        self.assigned += 1;
         Ok(ReadFrom { partition, epoch, offset: start.saturating_sub_unsigned(rewind).max(low) })
     }
 
@@ -255,6 +257,7 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
     /// Ends the partition's epoch: what is open is given up, what is still in the air is dropped when it lands.
     pub(super) fn end_epoch(&mut self, partition: PartitionId) {
         let Some(state) = self.partitions.get_mut(partition.index()).and_then(Option::take) else { return };
+        self.assigned -= 1;
         let epoch = state.epoch;
         for sink in &mut self.sinks {
             sink.epoch_ended(partition, epoch, &mut self.lane_events);

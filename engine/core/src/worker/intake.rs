@@ -47,7 +47,8 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
             return None;
         }
         let open = self.accounts.open() as usize;
-        let free = self.settings.budget_bytes.saturating_sub(self.reserved_bytes) / self.copies();
+        let budget_bytes = self.settings.records_bytes(self.assigned);
+        let free = budget_bytes.saturating_sub(self.reserved_bytes) / self.copies();
         // Half for the records' bytes, half for what they cost beside them.
         let affordable = (free / 2 / RECORD_OVERHEAD_BYTES) as usize;
         let records =

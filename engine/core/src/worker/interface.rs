@@ -20,8 +20,11 @@ pub struct WorkerSettings {
     /// How long a revoked partition's flights may take to end before it is given up anyway. Must be well below the
     /// group's `max.poll.interval.ms` and rebalance timeout.
     pub drain_deadline_ms: u64,
-    /// Bytes that admitted records may reserve.
+    /// Bytes for records and partitions together.
     pub budget_bytes: u64,
+    /// What an assigned partition takes of the budget beside its records: what is read ahead, ids for dedupe. The
+    /// records keep at least a quarter of the budget, or a worker with many partitions could not go on.
+    pub partition_bytes: u64,
     /// Records whose outcome may be open at a time: bounds what a restart does again, and the latency under load.
     pub open_records_max: usize,
     /// Deduplication by event id, if any.
@@ -38,10 +41,23 @@ impl Default for WorkerSettings {
             commit_interval_ms: 1_000,
             drain_deadline_ms: 20_000,
             budget_bytes: 256 << 20,
+            partition_bytes: 0,
             open_records_max: 100_000,
             dedupe: None,
             accept_lost_offsets: false,
         }
+    }
+}
+
+/// The part (one of so many) of a worker's budget that its records keep, however many partitions it has.
+pub(super) const RECORDS_SHARE: u64 = 4;
+
+impl WorkerSettings {
+    /// Bytes that admitted records may reserve while so many partitions are assigned.
+    #[must_use]
+    pub fn records_bytes(&self, partitions: usize) -> u64 {
+        let taken = self.partition_bytes.saturating_mul(partitions as u64);
+        self.budget_bytes.saturating_sub(taken).max(self.budget_bytes / RECORDS_SHARE)
     }
 }
 
@@ -196,6 +212,19 @@ pub struct Accounts {
     pub without_event_id: u64,
 }
 
+impl std::ops::AddAssign<&Accounts> for Accounts {
+    fn add_assign(&mut self, other: &Accounts) {
+        self.read += other.read;
+        for (sum, count) in self.outcomes.iter_mut().zip(other.outcomes) {
+            *sum += count;
+        }
+        self.given_up += other.given_up;
+        self.rewound += other.rewound;
+        self.finished_before += other.finished_before;
+        self.without_event_id += other.without_event_id;
+    }
+}
+
 impl Accounts {
     /// How many ended so.
     #[must_use]
@@ -213,4 +242,17 @@ impl Accounts {
 /// What metadata to write for a commit of that state.
 pub(crate) fn metadata(position: i64, finished: impl Iterator<Item = Range<i64>>) -> String {
     commit_metadata::encode(position, finished)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partitions_take_their_part_of_the_budget_and_leave_a_quarter() {
+        let settings =
+            WorkerSettings { budget_bytes: 1_000, partition_bytes: 100, ..WorkerSettings::default() };
+        let left: Vec<_> = [0, 3, 7, 8, 1_000].map(|partitions| settings.records_bytes(partitions)).into();
+        assert_eq!(left, [1_000, 700, 300, 250, 250]);
+    }
 }

@@ -51,9 +51,25 @@ impl<O: Operator> Driver<O> {
                 tracing::warn!("not let into the group yet, trying again: {reason}");
                 self.joins_anew = true;
             }
+            SourceEvent::Fatal(reason) if self.counted.joined => self.give_up_source(&reason, now),
             SourceEvent::Fatal(reason) => self.fail(format!("the Kafka client can't go on: {reason}"), now),
+            SourceEvent::Fenced(reason) => {
+                let why = "another member has the same instance id (kafka.group.instance_id must differ)";
+                self.fail(format!("the group has put another in our place: {why}: {reason}"), now);
+            }
             SourceEvent::Warning(reason) => tracing::warn!("kafka: {reason}"),
         }
+    }
+
+    /// What the source was given is lost with it; a new one goes on from what is committed.
+    fn give_up_source(&mut self, reason: &str, now: Now) {
+        tracing::warn!("the Kafka client can't go on, beginning anew with another: {reason}");
+        let ids: Vec<_> = self.worker.progress().map(|progress| progress.partition).collect();
+        self.reading.stop(&ids);
+        self.rebuilds.forget(&ids);
+        self.worker.lost(ids, now);
+        self.counted.joined = false;
+        self.joins_anew = true;
     }
 
     fn assigned(&mut self, ids: Vec<PartitionId>, now: Now) {

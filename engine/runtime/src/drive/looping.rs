@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thalweg_connectors::kafka::source::KafkaSource;
+use thalweg_core::measured::{Latencies, Sizes};
 use thalweg_core::operator::Operator;
 use thalweg_core::outcome::Outcome;
 use thalweg_core::sink::{LaneId, Reply};
 use thalweg_core::time::Now;
-use thalweg_core::worker::{SinkIndex, Worker};
+use thalweg_core::worker::{Accounts, SinkIndex, Worker};
 
 use super::old::Old;
 use super::reading::Reading;
@@ -47,7 +48,7 @@ pub(super) struct Driver<O> {
     pub(super) old: Option<Old>,
     pub(super) stop_deadline_ms: u64,
     pub(super) stopping: bool,
-    /// The group did not let this member in: it owns nothing, and another one is to try.
+    /// The source is of no use (any more), and owns nothing: another one is to try.
     pub(super) joins_anew: bool,
     /// Why the flow must not go on.
     pub(super) failed: Option<Ending>,
@@ -60,6 +61,9 @@ pub(super) struct Driver<O> {
 #[derive(Debug, Default)]
 pub(super) struct Counted {
     pub(super) joined: bool,
+    /// What earlier workers of this thread did, whose source failed.
+    pub(super) before: Before,
+    pub(super) restarts: u64,
     pub(super) rebalances: u64,
     pub(super) commits: u64,
     pub(super) commits_failed: u64,
@@ -69,21 +73,39 @@ pub(super) struct Counted {
     pub(super) ends: Vec<Option<i64>>,
 }
 
+/// What was counted and measured by workers that are no more.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Before {
+    accounts: Accounts,
+    latencies: Latencies,
+    sizes: Sizes,
+}
+
+impl Before {
+    fn add<O: Operator>(&mut self, worker: &Worker<O>) {
+        self.accounts += worker.accounts();
+        self.latencies += worker.latencies();
+        self.sizes += worker.sizes();
+    }
+}
+
 impl<O: Operator> Driver<O> {
-    /// Runs until the worker has stopped; `None`: the group did not let it in.
-    pub(super) async fn run(mut self) -> (Option<Ending>, KafkaSource) {
+    /// Runs until the worker has stopped; no ending: another source is to try, with what was counted.
+    pub(super) async fn run(mut self) -> (Option<Ending>, Counted, KafkaSource) {
         loop {
             let now = clock::now();
             let read = self.turn(now);
             let ending = self.ended.take();
             if ending.is_some() || self.joins_anew {
                 self.publish(now);
-                let Self { worker, source, .. } = self;
+                let Self { worker, source, mut counted, .. } = self;
+                counted.before.add(&worker);
+                counted.restarts += u64::from(ending.is_none());
                 if worker.accounts().open() > 0 {
                     // What is open has no outcome and will get none here: it must not be dropped as if it had.
                     std::mem::forget(worker);
                 }
-                return (ending, source);
+                return (ending, counted, source);
             }
             if read {
                 // There is more to read; replies get their chance first.
@@ -191,15 +213,20 @@ impl<O: Operator> Driver<O> {
                 high: high.map(|high| high.max(progress.read_end)),
             })
         });
+        let mut all = self.counted.before.clone();
+        all.add(&self.worker);
         let snapshot = Snapshot {
             taken_ms: now.uptime_ms,
             joined: self.counted.joined,
             stopping: self.stopping,
-            accounts: self.worker.accounts().clone(),
+            accounts: all.accounts,
+            latencies: all.latencies,
+            sizes: all.sizes,
             sinks: self.worker.sink_status().collect(),
             partitions: partitions.collect(),
             reserved_bytes: self.worker.reserved_bytes(),
             held_keys: self.worker.held_keys(),
+            restarts: self.counted.restarts,
             rebalances: self.counted.rebalances,
             commits: self.counted.commits,
             commits_failed: self.counted.commits_failed,

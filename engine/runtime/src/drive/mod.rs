@@ -10,4 +10,5 @@ mod thread;
 mod wake;
 
 pub(crate) use old::OldPartitions;
+pub(crate) use reading::SPARE_BYTES_MAX;
 pub(crate) use thread::{Ending, Plan, WorkerThread, start};

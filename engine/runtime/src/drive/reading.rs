@@ -13,10 +13,12 @@ pub(super) struct Reading {
     filled: VecDeque<PartitionId>,
     /// Batches to fill again.
     spare: Vec<Batch>,
+    /// What they hold.
+    spare_bytes: usize,
 }
 
-/// Spare batches kept; each may hold an arena of some megabytes.
-const SPARE_MAX: usize = 16;
+/// Spare batches hold at most this: as much as is read while the answers to one round of flights are awaited.
+pub(crate) const SPARE_BYTES_MAX: usize = 8 << 20;
 
 impl Reading {
     pub(super) fn start(&mut self, partition: PartitionId) {
@@ -58,11 +60,15 @@ impl Reading {
     }
 
     pub(super) fn empty_batch(&mut self) -> Batch {
-        self.spare.pop().unwrap_or_else(|| Batch::new(PartitionId(0), Epoch(0)))
+        let Some(batch) = self.spare.pop() else { return Batch::new(PartitionId(0), Epoch(0)) };
+        self.spare_bytes -= batch.capacity_bytes();
+        batch
     }
 
     pub(super) fn take_back(&mut self, batch: Batch) {
-        if self.spare.len() < SPARE_MAX {
+        let spare_bytes = self.spare_bytes + batch.capacity_bytes();
+        if spare_bytes <= SPARE_BYTES_MAX {
+            self.spare_bytes = spare_bytes;
             self.spare.push(batch);
         }
     }
@@ -74,6 +80,22 @@ mod tests {
 
     fn id(number: u32) -> PartitionId {
         PartitionId(number)
+    }
+
+    #[test]
+    fn what_spare_batches_hold_is_bounded() {
+        let mut reading = Reading::default();
+        let large = || {
+            let mut batch = Batch::new(id(0), Epoch(0));
+            batch.push(0, 0, None, Some(&vec![0; SPARE_BYTES_MAX / 2 - 1_024]), &[]);
+            batch
+        };
+        (0..3).for_each(|_| reading.take_back(large()));
+        assert_eq!(reading.spare.len(), 2);
+        assert!(reading.empty_batch().capacity_bytes() > 0);
+        reading.take_back(large());
+        assert_eq!(reading.spare.len(), 2);
+        assert!(reading.spare_bytes <= SPARE_BYTES_MAX);
     }
 
     #[test]

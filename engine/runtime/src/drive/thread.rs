@@ -27,6 +27,7 @@ use crate::clock;
 use crate::exit::ExitError;
 use crate::flow::{Flow, Log};
 use crate::letters::{LetterConnection, LetterCounts};
+use crate::memory::MemoryPlan;
 use crate::settings::EngineSettings;
 use crate::snapshot::{Board, Snapshot};
 use crate::startup::RECORD_BYTES_MAX;
@@ -113,11 +114,14 @@ fn run<O: Operator>(
     // One worker needs no number in each line.
     let span = (plan.engine.workers > 1).then(|| tracing::info_span!("worker", number));
     let _entered = span.as_ref().map(tracing::Span::enter);
+    let mut counted = Counted::default();
     loop {
-        let (ending, source) = local.block_on(&runtime, async {
-            let driver = driver(plan, number, Arc::clone(wake), Arc::clone(board))?;
+        let before = std::mem::take(&mut counted);
+        let (ending, after, source) = local.block_on(&runtime, async {
+            let driver = driver(plan, number, (Arc::clone(wake), Arc::clone(board)), before)?;
             Ok::<_, ExitError>(driver.run().await)
         })?;
+        counted = after;
         if !source.close(true).wait(CLOSE_TIMEOUT) {
             tracing::warn!(
                 "the consumer did not close in time; the group will miss it after the session timeout"
@@ -134,10 +138,11 @@ fn run<O: Operator>(
 fn driver<O: Operator>(
     plan: &Plan<O>,
     number: u16,
-    wake: Arc<Wake>,
-    board: Board,
+    (wake, board): (Arc<Wake>, Board),
+    counted: Counted,
 ) -> Result<Driver<O>, ExitError> {
     let Plan { flow, engine, dead_letter_topic, started_ms, .. } = plan;
+    let memory = MemoryPlan::of(flow, engine, plan.log.partitions);
     let mut connections = Vec::new();
     let mut sinks = Vec::new();
     for (name, sink) in &flow.sinks.plans {
@@ -150,9 +155,10 @@ fn driver<O: Operator>(
     let letters = (Box::new(DeadLetters::new(dead_letter_topic.as_str())) as Box<_>, letter_settings());
     let operator = (flow.operators)(&flow.sinks);
     let seed = fastrand::u64(..);
-    let worker = Worker::new(worker_settings(flow, engine), operator, sinks, letters, seed, Sound);
+    let worker = Worker::new(worker_settings(flow, engine, memory), operator, sinks, letters, seed, Sound);
     let on_source = Arc::clone(&wake);
-    let settings = member_settings(&flow.source.settings, number, engine.workers);
+    let mut settings = member_settings(&flow.source.settings, number, engine.workers);
+    settings.read.prefetch_kilobytes_per_partition = memory.read_ahead_kilobytes;
     let source = KafkaSource::connect(&settings, &[&flow.source.topic], Arc::new(move || on_source.source()))
         .map_err(ExitError::failed)?;
     Ok(Driver {
@@ -164,7 +170,7 @@ fn driver<O: Operator>(
         replies: Rc::new(RefCell::new(Vec::new())),
         reading: Reading::default(),
         rebuilds: Rebuilds::default(),
-        counted: Counted::default(),
+        counted,
         started_ms: *started_ms,
         partitions: plan.log.partitions,
         old: plan.only_old.map(Old::new),
@@ -178,13 +184,14 @@ fn driver<O: Operator>(
     })
 }
 
-fn worker_settings<O>(flow: &Flow<O>, engine: &EngineSettings) -> WorkerSettings {
+fn worker_settings<O>(flow: &Flow<O>, engine: &EngineSettings, memory: MemoryPlan) -> WorkerSettings {
     WorkerSettings {
         flow: flow.name.to_owned(),
         operator: flow.stage.to_owned(),
         commit_interval_ms: engine.commit_interval_ms,
         drain_deadline_ms: engine.revoke_deadline_ms,
-        budget_bytes: engine.memory_bytes / u64::from(engine.workers.max(1)),
+        budget_bytes: memory.worker_bytes,
+        partition_bytes: memory.partition_bytes,
         open_records_max: engine.open_records_max as usize,
         dedupe: flow.dedupe.as_ref().map(|dedupe| dedupe.0.clone()),
         accept_lost_offsets: engine.accept_lost_offsets,

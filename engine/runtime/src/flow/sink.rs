@@ -53,6 +53,12 @@ pub trait SinkPlan: Send + Sync + 'static {
         SinkSettings::default()
     }
 
+    /// Bytes that the sink keeps at most for each worker, whether or not there is something to do: they are taken off
+    /// the process's memory before records are let in.
+    fn kept_bytes(&self) -> u64 {
+        0
+    }
+
     /// The I/O half for one worker.
     ///
     /// # Errors
@@ -100,6 +106,7 @@ pub(crate) trait AnySink: Send + Sync {
     fn prepare<'w>(&'w self, log: &'w Log) -> Waiting<'w, Result<(), ExitError>>;
     fn machine(&self) -> Box<dyn SinkMachine>;
     fn settings(&self) -> SinkSettings;
+    fn kept_bytes(&self) -> u64;
     fn connect(&self) -> Result<Rc<dyn Connection>, ExitError>;
     fn recorded_log(&self) -> Waiting<'_, Result<Option<Log>, ExitError>>;
     fn raise_generation<'w>(&'w self, log: &'w Log) -> Waiting<'w, Result<Option<String>, ExitError>>;
@@ -126,6 +133,10 @@ impl<P: SinkPlan> AnySink for P {
 
     fn settings(&self) -> SinkSettings {
         SinkPlan::settings(self)
+    }
+
+    fn kept_bytes(&self) -> u64 {
+        SinkPlan::kept_bytes(self)
     }
 
     fn connect(&self) -> Result<Rc<dyn Connection>, ExitError> {

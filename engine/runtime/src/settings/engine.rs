@@ -15,7 +15,8 @@ const OFF: &str = "off";
 pub struct EngineSettings {
     /// Workers: each is a thread and a member of the group.
     pub workers: u16,
-    /// Bytes that records may reserve while their outcome is open, all workers together.
+    /// Bytes for the whole process. What is left of it beside the program, what is read ahead and what sinks remember
+    /// is for records whose outcome is open.
     pub memory_bytes: u64,
     /// Records whose outcome may be open, for each worker.
     pub open_records_max: u32,
