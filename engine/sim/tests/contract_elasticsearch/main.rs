@@ -1,163 +1,60 @@
-//! The contract: one list of exchanges, run against real Elasticsearch and against its twin. Where they differ, the twin
-//! (and with it what the simulator proves) is wrong.
+//! The contract: one list of exchanges, run against real Elasticsearch and against its twins: the simulator's and the
+//! embedded one. Where they differ, a twin (and with it what it proves or shows) is wrong.
+//!
+//! The simulator's twin is held against the real server, and the embedded one against the simulator's, so that no test
+//! of the embedded one needs the real server.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on must fail")]
+
+mod pair;
 
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use thalweg_connectors::elasticsearch::purge;
-use thalweg_connectors::elasticsearch::settings::ElasticsearchSettings;
-use thalweg_connectors::elasticsearch::setup::{IndexPlan, Log};
-use thalweg_connectors::elasticsearch::{ElasticsearchClient, Operation};
+use thalweg_connectors::elasticsearch::setup::Log;
+use thalweg_connectors::elasticsearch::{Operation, purge};
 use thalweg_core::sink::Reply;
-use thalweg_sim::twins::elasticsearch::{ElasticsearchTwin, NoFaults};
+use thalweg_sim::twins::elasticsearch::NoFaults;
 
-const PROPERTIES: &str = r#"{"id":{"type":"keyword"},"content":{"type":"text"},"date":{"type":"date"},
-    "metadata":{"type":"flattened"}}"#;
+use pair::{Pair, Server, action, log};
 
-/// The real server and its twin, each with a fresh index of the same name.
-struct Pair {
-    runtime: tokio::runtime::Runtime,
-    http: reqwest::blocking::Client,
-    url: String,
-    client: ElasticsearchClient,
-    twin: ElasticsearchTwin,
-    plan: IndexPlan,
-}
-
-impl Pair {
-    fn new(name: &str) -> Self {
-        let url = thalweg_testbed::servers::elasticsearch();
-        let alias = format!("contract-{name}-{}", std::process::id());
-        let settings =
-            ElasticsearchSettings { nodes: vec![url.clone()], alias, ..ElasticsearchSettings::default() };
-        let settings = ElasticsearchSettings { replicas: 0, ..settings };
-        let plan = settings.plan(PROPERTIES).unwrap();
-        Self {
-            runtime: tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(),
-            http: reqwest::blocking::Client::new(),
-            url,
-            client: ElasticsearchClient::new(&settings).unwrap(),
-            twin: ElasticsearchTwin::new(plan.target().clone()),
-            plan,
+/// Every clause of the contract, for every server.
+macro_rules! contract {
+    ($($clause:ident),* $(,)?) => {
+        mod real {
+            $(#[test]
+            fn $clause() {
+                super::$clause(crate::pair::Server::Real);
+            })*
         }
-    }
-
-    /// With the index made.
-    fn prepared(name: &str) -> Self {
-        let mut pair = Self::new(name);
-        let body = pair.plan.create_body(&log());
-        pair.same(Operation::CreateIndex, &String::from_utf8(body).unwrap());
-        pair
-    }
-
-    fn index(&self) -> String {
-        self.plan.target().first_index()
-    }
-
-    /// Sends the request to both; what we read of the answers must be the same. Answers it.
-    fn same(&mut self, operation: Operation, body: &str) -> Value {
-        let request = operation.request(body.as_bytes().to_vec());
-        let real = match self.runtime.block_on(self.client.send(request.clone())) {
-            Reply::Answer { status, body } => (status, body),
-            other => panic!("{other:?}"),
-        };
-        let twin = self.twin.answer(&request, &mut NoFaults);
-        let (real, twin) = (read(operation, real.0, &real.1), read(operation, twin.0, &twin.1));
-        assert_eq!(real, twin, "{operation:?} {}", body.chars().take(2_000).collect::<String>());
-        real
-    }
-
-    fn bulk(&mut self, lines: &[Value]) -> Vec<Value> {
-        let body: String = lines.iter().map(|line| format!("{line}\n")).collect();
-        self.bulk_text(&body)
-    }
-
-    fn bulk_text(&mut self, body: &str) -> Vec<Value> {
-        self.same(Operation::Bulk, body)["items"].as_array().cloned().unwrap_or_default()
-    }
-
-    /// Writes one document; answers its status.
-    fn write(&mut self, id: &str, version: i64, document: &Value) -> u64 {
-        self.write_text(id, version, &document.to_string())
-    }
-
-    fn write_text(&mut self, id: &str, version: i64, document: &str) -> u64 {
-        let items = self.bulk_text(&format!("{}\n{document}\n", action(id, version)));
-        items[0]["status"].as_u64().unwrap()
-    }
-
-    /// A request that only the real server needs.
-    fn arrange(&self, method: reqwest::Method, path: &str, body: &Value) {
-        let request = self.http.request(method, format!("{}/{path}", self.url));
-        let request = if body.is_null() { request } else { request.json(body) };
-        let answer = request.send().unwrap();
-        assert!(answer.status().is_success(), "{path}: {}", answer.text().unwrap());
-    }
-}
-
-impl Drop for Pair {
-    fn drop(&mut self) {
-        let _ = self.http.delete(format!("{}/{}", self.url, self.index())).send();
-    }
-}
-
-fn log() -> Log {
-    Log { topic: "t".into(), topic_id: "x".into(), partitions: 4 }
-}
-
-fn action(id: &str, version: i64) -> Value {
-    json!({"index": {"_id": id, "version": version, "version_type": "external"}})
-}
-
-/// What the connector reads of an answer; reasons only as far as anything hangs on them.
-fn read(operation: Operation, status: u16, body: &[u8]) -> Value {
-    let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
-    let error = |error: &Value| {
-        let reason = error["reason"].as_str().unwrap_or_default();
-        let about_alias = reason.contains("alias").then_some("about an alias");
-        json!({"type": error["type"], "reason": about_alias})
+        mod embedded {
+            $(#[test]
+            fn $clause() {
+                super::$clause(crate::pair::Server::Embedded);
+            })*
+        }
     };
-    if status != 200 {
-        return json!({"status": status, "error": error(&body["error"])});
-    }
-    let items = |name: &str, item: &dyn Fn(&Value) -> Value| -> Value {
-        body[name].as_array().unwrap().iter().map(item).collect()
-    };
-    match operation {
-        Operation::Bulk => {
-            let item = |item: &Value| {
-                let (verb, item) = item.as_object().unwrap().iter().next().unwrap();
-                let error = item.get("error").map(error);
-                json!({"verb": verb, "_id": item["_id"], "status": item["status"], "error": error})
-            };
-            json!({"errors": body["errors"], "items": items("items", &item)})
-        }
-        Operation::Mget => {
-            let document = |document: &Value| {
-                let error = document.get("error").map(error);
-                json!({"_id": document["_id"], "found": document["found"], "_version": document["_version"],
-                    "_source": document["_source"], "error": error})
-            };
-            json!({"docs": items("docs", &document)})
-        }
-        Operation::ReadIndex => {
-            let (index, description) = body.as_object().unwrap().iter().next().unwrap();
-            json!({index: {"mappings": description["mappings"], "aliases": description["aliases"]}})
-        }
-        Operation::SearchTombstones | Operation::Health => panic!("compared elsewhere"),
-        Operation::CreateIndex | Operation::PutMapping => body,
-    }
 }
+
+contract!(
+    setup_and_a_missing_index,
+    external_versions,
+    documents_as_gets_see_them,
+    deletes_and_what_is_left_of_them,
+    what_the_mapping_takes,
+    dates,
+    requests_refused_as_a_whole,
+    a_write_block_refuses_items,
+    tombstones_are_found_and_removed_unless_they_changed,
+    the_alias_hides_tombstones_from_searches,
+);
 
 fn ids(ids: &[&str]) -> String {
     json!({"ids": ids}).to_string()
 }
 
-#[test]
-fn setup_and_a_missing_index() {
-    let mut pair = Pair::new("setup");
+fn setup_and_a_missing_index(server: Server) {
+    let mut pair = Pair::new(server, "setup");
     pair.same(Operation::ReadIndex, "");
     assert_eq!(pair.write("a", 1, &json!({"id": "1"})), 404);
     pair.same(Operation::Mget, &ids(&["a", "b"]));
@@ -173,9 +70,8 @@ fn setup_and_a_missing_index() {
     pair.same(Operation::ReadIndex, "");
 }
 
-#[test]
-fn external_versions() {
-    let mut pair = Pair::prepared("versions");
+fn external_versions(server: Server) {
+    let mut pair = Pair::prepared(server, "versions");
     let document = json!({"id": "1"});
     let statuses: Vec<_> =
         [5, 5, 4, 6, i64::MAX, 7].map(|version| pair.write("a", version, &document)).into();
@@ -191,9 +87,8 @@ fn external_versions() {
     assert_eq!(statuses, [201, 200, 409]);
 }
 
-#[test]
-fn documents_as_gets_see_them() {
-    let mut pair = Pair::prepared("gets");
+fn documents_as_gets_see_them(server: Server) {
+    let mut pair = Pair::prepared(server, "gets");
     let exact = r#"{"id":"1","metadata":{"n":1.10,"big":12345678901234567890123,"z":null,"k.l":[1,"x"]}}"#;
     assert_eq!(pair.write_text("a", 5, exact), 201);
     // A tombstone is found, because gets ignore the alias's filter.
@@ -213,9 +108,8 @@ fn documents_as_gets_see_them() {
     }
 }
 
-#[test]
-fn deletes_and_what_is_left_of_them() {
-    let mut pair = Pair::prepared("deletes");
+fn deletes_and_what_is_left_of_them(server: Server) {
+    let mut pair = Pair::prepared(server, "deletes");
     let delete = |id: &str, version: i64| json!({"delete": {"_id": id, "version": version, "version_type": "external"}});
     assert_eq!(pair.write("a", 5, &json!({"id": "1"})), 201);
     let statuses: Vec<_> = pair
@@ -256,9 +150,8 @@ fn deletes_and_what_is_left_of_them() {
     pair.same(Operation::Mget, &ids(&["a"]));
 }
 
-#[test]
-fn what_the_mapping_takes() {
-    let mut pair = Pair::prepared("mapping");
+fn what_the_mapping_takes(server: Server) {
+    let mut pair = Pair::prepared(server, "mapping");
     let nested =
         |depth: usize| format!(r#"{{"metadata":{}1{}}}"#, "{\"a\":".repeat(depth), "}".repeat(depth));
     let long = |len: usize| format!(r#""{}""#, "x".repeat(len));
@@ -303,9 +196,8 @@ fn what_the_mapping_takes() {
     assert_eq!(statuses, [201, 400, 201]);
 }
 
-#[test]
-fn dates() {
-    let mut pair = Pair::prepared("dates");
+fn dates(server: Server) {
+    let mut pair = Pair::prepared(server, "dates");
     let good = [
         "2023-08-15T10:30:00Z",
         "2023-08-15T10:30:00.123456789Z",
@@ -355,9 +247,8 @@ fn check(pair: &mut Pair, documents: &[(String, u64)]) {
     }
 }
 
-#[test]
-fn requests_refused_as_a_whole() {
-    let mut pair = Pair::prepared("whole");
+fn requests_refused_as_a_whole(server: Server) {
+    let mut pair = Pair::prepared(server, "whole");
     let long = "x".repeat(513);
     for body in [
         format!("{}\n{{}}", action("a", 1)),
@@ -372,9 +263,8 @@ fn requests_refused_as_a_whole() {
     assert_eq!(pair.write(&"x".repeat(512), 1, &json!({})), 201);
 }
 
-#[test]
-fn a_write_block_refuses_items() {
-    let mut pair = Pair::prepared("block");
+fn a_write_block_refuses_items(server: Server) {
+    let mut pair = Pair::prepared(server, "block");
     for blocked in [true, false] {
         let body = json!({"index.blocks.write": blocked});
         pair.arrange(reqwest::Method::PUT, &format!("{}/_settings", pair.index()), &body);
@@ -396,9 +286,8 @@ fn found(pair: &mut Pair, older_than_ms: i64) -> [Vec<purge::Tombstone>; 2] {
     [purge::tombstones(&real).unwrap(), purge::tombstones(&twin).unwrap()]
 }
 
-#[test]
-fn tombstones_are_found_and_removed_unless_they_changed() {
-    let mut pair = Pair::prepared("purge");
+fn tombstones_are_found_and_removed_unless_they_changed(server: Server) {
+    let mut pair = Pair::prepared(server, "purge");
     for (id, deleted_at) in [("old", 1_000), ("again", 1_500), ("young", 3_000)] {
         assert_eq!(pair.write(id, 5, &json!({"deleted": true, "deletedAt": deleted_at})), 201);
     }
@@ -424,4 +313,44 @@ fn tombstones_are_found_and_removed_unless_they_changed() {
     // For a minute the removal is remembered with the tombstone's version plus one.
     assert_eq!(pair.write("old", 6, &json!({})), 409);
     assert_eq!(pair.write("old", 7, &json!({})), 201);
+}
+
+/// Searches through the alias see what is no tombstone; gets, and searches of the index itself, see everything.
+fn the_alias_hides_tombstones_from_searches(server: Server) {
+    let mut pair = Pair::prepared(server, "alias");
+    assert_eq!(pair.write("alive", 5, &json!({"content": "The quick brown Fox", "date": 2})), 201);
+    assert_eq!(pair.write("dead", 6, &json!({"deleted": true, "deletedAt": 1_000})), 201);
+    assert_eq!(
+        pair.write("undeleted", 7, &json!({"deleted": "false", "content": "a fox, again a fox"})),
+        201
+    );
+    pair.arrange(reqwest::Method::POST, &format!("{}/_refresh", pair.index()), &Value::Null);
+    let found = |name: &str, query: Value| {
+        let body = json!({"query": query, "version": true, "sort": ["_doc"], "_source": ["content"]});
+        let request = pair.http.post(format!("{}/{name}/_search", pair.url)).json(&body);
+        let answer: Value = request.send().unwrap().json().unwrap();
+        let hits = answer["hits"]["hits"].as_array().unwrap_or_else(|| panic!("{answer}"));
+        assert_eq!(answer["hits"]["total"], json!({"value": hits.len(), "relation": "eq"}), "{answer}");
+        let hit = |hit: &Value| json!([hit["_id"], hit["_version"], hit["_source"]]);
+        Value::Array(hits.iter().map(hit).collect())
+    };
+    let alias = pair.plan.target().alias();
+    let alive = json!(["alive", 5, {"content": "The quick brown Fox"}]);
+    let undeleted = json!(["undeleted", 7, {"content": "a fox, again a fox"}]);
+    let both = json!([alive, undeleted]);
+    assert_eq!(found(alias, json!({"match_all": {}})), both);
+    assert_eq!(found(alias, json!({"match": {"content": "FOX wolf"}})), both);
+    assert_eq!(found(alias, json!({"term": {"deleted": true}})), json!([]));
+    assert_eq!(found(&pair.index(), json!({"term": {"deleted": true}})), json!([["dead", 6, {}]]));
+    let both_words = json!({"match": {"content": {"query": "fox quick", "operator": "and"}}});
+    assert_eq!(found(alias, both_words), json!([alive]));
+    assert_eq!(
+        found(alias, json!({"multi_match": {"query": "again", "fields": ["id", "content"]}})),
+        json!([undeleted])
+    );
+    assert_eq!(found(alias, json!({"range": {"date": {"gte": 0}}})), json!([alive]));
+    assert_eq!(
+        found(alias, json!({"bool": {"must_not": {"match": {"content": "quick"}}}})),
+        json!([undeleted])
+    );
 }
