@@ -204,6 +204,23 @@ fn members_come_and_go_every_second_and_the_broker_assigns() {
 }
 
 #[test]
+fn of_two_with_one_instance_id_the_first_ends_and_says_why() {
+    let scene = Scene::new("one-name", 2);
+    let named = ["kafka.group.instance_id=twin"];
+    scene.write(&history("a", 200));
+    let mut first = scene.start(&named);
+    until("the first is at work", || first.metric("thalweg_partitions_assigned", "") == 2.0);
+    let mut second = scene.start(&named);
+    until("the first has ended", || first.ended().is_some());
+    assert_eq!(first.ended(), Some(1), "{}", first.log());
+    assert!(first.log().contains("kafka.group.instance_id must differ"), "{}", first.log());
+    scene.write(&history("b", 200));
+    scene.wait_finished(&mut second);
+    scene.finish(second);
+    scene.assert_correct();
+}
+
+#[test]
 fn killed_and_frozen_instances_lose_and_harm_nothing() {
     let scene = Scene::new("crashes", 4);
     let proxy = HttpProxy::before_shared_elasticsearch().unwrap();
