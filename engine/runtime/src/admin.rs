@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
 use axum::routing::get;
-use thalweg_core::worker::Accounts;
 use tokio::net::TcpListener;
 
 use crate::exit::ExitError;
@@ -37,22 +38,6 @@ impl View {
         }
         snapshots
     }
-
-    /// All workers together.
-    pub(crate) fn accounts(&self) -> Accounts {
-        let mut sum = Accounts::default();
-        for Snapshot { accounts, .. } in self.snapshots() {
-            sum.read += accounts.read;
-            sum.given_up += accounts.given_up;
-            sum.rewound += accounts.rewound;
-            sum.finished_before += accounts.finished_before;
-            sum.without_event_id += accounts.without_event_id;
-            for (total, count) in sum.outcomes.iter_mut().zip(accounts.outcomes) {
-                *total += count;
-            }
-        }
-        sum
-    }
 }
 
 /// Takes the address.
@@ -74,13 +59,23 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, ExitError> 
 /// Serves until dropped.
 pub(crate) async fn serve(listener: TcpListener, view: View) {
     let router = Router::new()
-        .route("/metrics", get(|State(view): State<View>| async move { metrics::text(&view, clock::now()) }))
+        .route("/metrics", get(serve_metrics))
         .route("/healthz", get(|State(view): State<View>| async move { answer(unhealthy(&view)) }))
         .route("/readyz", get(|State(view): State<View>| async move { answer(unready(&view)) }))
         .with_state(view);
     if let Err(error) = axum::serve(listener, router).await {
         tracing::error!("the admin page has ended: {error}");
     }
+}
+
+async fn serve_metrics(State(view): State<View>) -> impl IntoResponse {
+    let told = metrics::Told {
+        flow: view.flow,
+        memory_bytes: view.memory_bytes,
+        snapshots: view.snapshots(),
+        letters: view.letters.lock().clone(),
+    };
+    ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::text(&told, clock::now()))
 }
 
 fn answer(problem: Option<String>) -> (StatusCode, String) {

@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use clap::builder::EnumValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::program::Program;
+use crate::report::Format;
 
 /// The subcommand for a topic that was made anew or has other partitions.
 const RAISE_GENERATION: &str = "raise-generation";
@@ -16,7 +18,7 @@ pub(crate) fn of(program: &Program) -> Command {
         .about(program.about)
         .version(env!("CARGO_PKG_VERSION"))
         .after_help(after_help(program))
-        .args([settings(), set(), print_settings(), check()])
+        .args([settings(), set(), print_settings(), check(), no_progress(), report()])
         .subcommand(Command::new(RAISE_GENERATION).args([settings(), set()]).about(
             "For a topic that was made anew or has other partitions: reads the old partitions to their end, then lets \
              the new ones win. Stop every instance first",
@@ -30,6 +32,20 @@ pub(crate) fn given(matches: &ArgMatches) -> (Option<&Path>, Vec<String>) {
     let file = levels().filter_map(|level| level.get_one::<PathBuf>("settings")).next_back();
     let set = levels().filter_map(|level| level.get_many::<String>("set")).flatten().cloned();
     (file.map(PathBuf::as_path), set.collect())
+}
+
+/// What is shown of a run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shown {
+    /// How it is going, while it runs.
+    pub(crate) progress: bool,
+    pub(crate) report: Format,
+}
+
+/// What of a run is to be shown.
+pub(crate) fn shown(matches: &ArgMatches) -> Shown {
+    let report = matches.get_one("report").copied().unwrap_or(Format::Text);
+    Shown { progress: !matches.get_flag("no-progress"), report }
 }
 
 fn settings() -> Arg {
@@ -51,6 +67,17 @@ fn print_settings() -> Arg {
 fn check() -> Arg {
     let arg = Arg::new("check").long("check").action(ArgAction::SetTrue);
     arg.help("Checks settings, topics and sinks, makes what is missing, and exits")
+}
+
+fn no_progress() -> Arg {
+    let arg = Arg::new("no-progress").long("no-progress").action(ArgAction::SetTrue);
+    arg.help("Shows no live line on a terminal, and no progress in the log")
+}
+
+fn report() -> Arg {
+    let parser = EnumValueParser::<Format>::new();
+    let arg = Arg::new("report").long("report").value_name("FORMAT").value_parser(parser);
+    arg.help("Writes the report at the end as text, or as json: one object on the last line")
 }
 
 fn after_help(program: &Program) -> String {

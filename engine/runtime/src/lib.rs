@@ -17,12 +17,14 @@ mod logs;
 mod memory;
 pub mod metrics;
 mod program;
+mod progress;
 mod raise_generation;
+mod report;
 pub mod settings;
 mod snapshot;
 mod startup;
-mod summary;
 mod supervise;
+mod terminal;
 mod topic_watch;
 pub mod trial;
 

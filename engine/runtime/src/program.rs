@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thalweg_core::operator::Operator;
 
+use crate::command_line::Shown;
 use crate::drive::Plan;
 use crate::exit::ExitError;
 use crate::flow::{Flow, Log};
@@ -75,7 +76,7 @@ impl Program {
             (None, true) => Job::Check,
             (None, false) => Job::Run,
         };
-        start(flow, settings.engine().clone(), job)
+        start(flow, settings.engine().clone(), job, command_line::shown(matches))
     }
 }
 
@@ -87,7 +88,12 @@ enum Job {
 }
 
 /// Looks at everything outside, then does the job.
-fn start<O: Operator + 'static>(flow: Flow<O>, engine: EngineSettings, job: Job) -> Result<(), ExitError> {
+fn start<O: Operator + 'static>(
+    flow: Flow<O>,
+    engine: EngineSettings,
+    job: Job,
+    shown: Shown,
+) -> Result<(), ExitError> {
     let started_ms = clock::now().uptime_ms;
     let topics = Arc::new(startup::connect(&flow)?);
     let log = startup::look_at_log(&topics, &flow.source.topic)?;
@@ -102,7 +108,7 @@ fn start<O: Operator + 'static>(flow: Flow<O>, engine: EngineSettings, job: Job)
         }
         startup::prepare_sinks(&plan.flow, &plan.log).await?;
         if job == Job::Run {
-            return supervise::supervise(Arc::new(plan)).await;
+            return supervise::supervise(Arc::new(plan), shown).await;
         }
         let sinks: Vec<_> = plan.flow.sinks.plans.iter().map(|(name, _)| *name).collect();
         let Log { topic, partitions, .. } = &plan.log;

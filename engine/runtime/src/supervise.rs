@@ -1,23 +1,28 @@
 //! The process: starts the workers, listens to signals, and waits for the end.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use thalweg_core::operator::Operator;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
+use crate::command_line::Shown;
 use crate::drive::{self, Ending, Plan, WorkerThread};
 use crate::exit::{ExitError, UNFINISHED};
 use crate::log_ends::LogEnds;
+use crate::report::Report;
 use crate::snapshot::Board;
-use crate::{admin, log_ends, summary, topic_watch};
+use crate::{admin, log_ends, progress, terminal, topic_watch};
 
 /// Beyond the workers' own deadline: what closing consumers may take.
 const CLOSE_MS: u64 = 15_000;
 
-/// Runs the flow until it is stopped or fails. Prints the summary.
-pub(crate) async fn supervise<O: Operator + 'static>(plan: Arc<Plan<O>>) -> Result<(), ExitError> {
+/// Runs the flow until it is stopped or fails. Prints the report.
+pub(crate) async fn supervise<O: Operator + 'static>(
+    plan: Arc<Plan<O>>,
+    shown: Shown,
+) -> Result<(), ExitError> {
     let mut interrupts = signal(SignalKind::interrupt()).map_err(ExitError::failed)?;
     let mut terminations = signal(SignalKind::terminate()).map_err(ExitError::failed)?;
     let listener = match plan.engine.admin_address() {
@@ -33,6 +38,7 @@ pub(crate) async fn supervise<O: Operator + 'static>(plan: Arc<Plan<O>>) -> Resu
         "{} starts",
         plan.flow.name
     );
+    let began = Instant::now();
     let (tell, mut endings) = unbounded_channel();
     let mut workers = Vec::new();
     for number in 0..plan.engine.workers {
@@ -49,6 +55,9 @@ pub(crate) async fn supervise<O: Operator + 'static>(plan: Arc<Plan<O>>) -> Resu
         letters: Arc::clone(&plan.letters),
     };
     let mut side_tasks = tokio::task::JoinSet::new();
+    if shown.progress {
+        side_tasks.spawn(progress::follow(view.clone()));
+    }
     if let Some(listener) = listener {
         side_tasks.spawn(admin::serve(listener, view.clone()));
     }
@@ -70,7 +79,8 @@ pub(crate) async fn supervise<O: Operator + 'static>(plan: Arc<Plan<O>>) -> Resu
     let outcome =
         drain(&plan, &workers, &mut endings, why_stopped, (&mut interrupts, &mut terminations)).await;
     side_tasks.shutdown().await;
-    summary::print(plan.flow.name, &view);
+    terminal::end_line();
+    Report::of(plan.flow.name, &view.snapshots(), began.elapsed().as_secs_f64()).print(shown.report);
     outcome
 }
 
@@ -141,6 +151,7 @@ async fn drain<O: 'static>(
         }
         () = either(signals.0, signals.1) => {
             tracing::warn!("stopped at once: what was not committed is done again at the next start");
+            terminal::end_line();
             std::process::exit(UNFINISHED.into());
         }
     }

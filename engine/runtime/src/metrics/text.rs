@@ -1,0 +1,155 @@
+//! All metrics in Prometheus's text format.
+//!
+//! Source: "Exposition formats" in Prometheus's documentation, text format version 0.0.4.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use thalweg_core::measured::{Latencies, Sizes};
+use thalweg_core::outcome::Outcome;
+use thalweg_core::time::Now;
+
+use super::histogram::{Buckets, LATENCY_BOUNDS_MS, SIZE_BOUNDS};
+use super::{METRICS, Metric, STAGES, Values};
+use crate::snapshot::{Snapshot, breaker_state};
+
+/// Names and values.
+type Labels<'l> = [(&'l str, &'l str)];
+
+/// What there is to tell.
+pub(crate) struct Told {
+    pub(crate) flow: &'static str,
+    pub(crate) memory_bytes: u64,
+    pub(crate) snapshots: Vec<Snapshot>,
+    /// Dead letters acknowledged, by reason.
+    pub(crate) letters: BTreeMap<String, u64>,
+}
+
+/// All metrics.
+pub(crate) fn text(told: &Told, now: Now) -> String {
+    let (mut latencies, mut sizes) = (Latencies::default(), Sizes::default());
+    for snapshot in &told.snapshots {
+        latencies += &snapshot.latencies;
+        sizes += &snapshot.sizes;
+    }
+    let mut text = String::new();
+    for metric in METRICS {
+        let mut family = Family::begin(&mut text, metric, told.flow);
+        match &metric.values {
+            Values::MemoryBudget => family.sample("", &[], told.memory_bytes as f64),
+            Values::Letters => {
+                for (reason, count) in &told.letters {
+                    family.sample("", &[("reason", reason)], *count as f64);
+                }
+            }
+            Values::Latencies => {
+                for stage in &STAGES {
+                    let labels = [("stage", stage.name)];
+                    family.histogram(
+                        &labels,
+                        &Buckets::of((stage.of)(&latencies), &LATENCY_BOUNDS_MS),
+                        &LATENCY_BOUNDS_MS,
+                        1e3,
+                    );
+                }
+            }
+            Values::Sizes(of) => {
+                family.histogram(&[], &Buckets::of(of(&sizes), &SIZE_BOUNDS), &SIZE_BOUNDS, 1.0);
+            }
+            of_worker => {
+                for (number, snapshot) in told.snapshots.iter().enumerate() {
+                    let number = number.to_string();
+                    worker(of_worker, snapshot, now, &mut |labels, value| {
+                        let labels: Vec<_> = std::iter::once(("worker", number.as_str()))
+                            .chain(labels.iter().copied())
+                            .collect();
+                        family.sample("", &labels, value);
+                    });
+                }
+            }
+        }
+    }
+    text
+}
+
+/// The values that one worker has.
+fn worker(values: &Values, snapshot: &Snapshot, now: Now, sample: &mut dyn FnMut(&Labels<'_>, f64)) {
+    match values {
+        Values::Worker(of) => {
+            if let Some(value) = of(snapshot, now) {
+                sample(&[], value);
+            }
+        }
+        Values::Outcomes => {
+            for outcome in Outcome::ALL {
+                sample(&[("outcome", outcome.name())], snapshot.accounts.of(outcome) as f64);
+            }
+        }
+        Values::Sinks(of) => {
+            for (name, status) in &snapshot.sinks {
+                sample(&[("sink", name)], of(status, now));
+            }
+        }
+        Values::Breakers => {
+            for (name, status) in &snapshot.sinks {
+                for state in ["closed", "open", "probing"] {
+                    let is = f64::from(u8::from(breaker_state(status) == state));
+                    sample(&[("sink", name), ("state", state)], is);
+                }
+            }
+        }
+        Values::Partitions(of) => {
+            for partition in &snapshot.partitions {
+                if let Some(value) = of(partition) {
+                    let number = partition.number.to_string();
+                    sample(&[("topic", &*partition.topic), ("partition", &number)], value);
+                }
+            }
+        }
+        Values::MemoryBudget | Values::Letters | Values::Latencies | Values::Sizes(_) => {}
+    }
+}
+
+/// One metric's lines. Writing to a String can't fail.
+struct Family<'t> {
+    text: &'t mut String,
+    name: &'static str,
+    flow: &'t str,
+}
+
+impl<'t> Family<'t> {
+    fn begin(text: &'t mut String, metric: &Metric, flow: &'t str) -> Self {
+        let Metric { name, kind, help, .. } = metric;
+        let help = help.replace('\\', "\\\\").replace('\n', "\\n");
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {}", kind.name());
+        Self { text, name, flow }
+    }
+
+    fn sample(&mut self, suffix: &str, labels: &Labels<'_>, value: f64) {
+        let _ = write!(self.text, "{}{suffix}{{flow=\"{}\"", self.name, escaped(self.flow));
+        for (name, value) in labels {
+            let _ = write!(self.text, ",{name}=\"{}\"", escaped(value));
+        }
+        let _ = writeln!(self.text, "}} {value}");
+    }
+
+    /// `scale`: how many of the values' units are one of the metric's.
+    fn histogram(&mut self, labels: &Labels<'_>, buckets: &Buckets, bounds: &[u64], scale: f64) {
+        let bounds = bounds.iter().map(|bound| (*bound as f64 / scale).to_string());
+        let counts = buckets.cumulative.iter().chain(std::iter::once(&buckets.count));
+        for (bound, count) in bounds.chain(std::iter::once("+Inf".to_owned())).zip(counts) {
+            let labels: Vec<_> =
+                labels.iter().copied().chain(std::iter::once(("le", bound.as_str()))).collect();
+            self.sample("_bucket", &labels, *count as f64);
+        }
+        self.sample("_sum", labels, buckets.sum / scale);
+        self.sample("_count", labels, buckets.count as f64);
+    }
+}
+
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests;
