@@ -1,6 +1,6 @@
 //! The engine's parts one by one, per record: tracker, dedupe, headers, commit metadata, a record's way through a lane.
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
-#![allow(clippy::unwrap_used, reason = "a bench may end with a panic")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a bench may end with a panic")]
 
 use std::hint::black_box;
 
@@ -132,7 +132,10 @@ fn worker() -> Worker<impl FnMut(&Record<'_>, &mut Output<'_>) -> Step> {
     let mut worker = Worker::new(WorkerSettings::default(), operator, sinks, letters, 0, Sound);
     worker.assigned(vec![(PartitionId(0), PartitionName { topic: "t".into(), number: 0 })], NOW);
     let positions = Positions { partition: PartitionId(0), committed: None, low: 0, high: i64::MAX };
-    worker.positioned(vec![positions], NOW);
+    let Some(Command::FetchPositions { fetch, .. }) = worker.poll() else {
+        panic!("positions are asked for")
+    };
+    worker.positioned(fetch, vec![positions], NOW);
     worker
 }
 

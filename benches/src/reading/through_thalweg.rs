@@ -140,14 +140,14 @@ impl Drive<'_> {
                     self.numbers.set(numbers);
                     self.worker.assigned(named, now);
                 }
-                SourceEvent::Positions(found) => {
+                SourceEvent::Positions { fetch, found } => {
                     let positions = found.into_iter().map(|found| Positions {
                         partition: found.partition,
                         committed: found.committed,
                         low: found.low,
                         high: found.high,
                     });
-                    self.worker.positioned(positions.collect(), now);
+                    self.worker.positioned(fetch, positions.collect(), now);
                 }
                 SourceEvent::Committed { outcome, .. } => {
                     let result = match outcome {
@@ -167,7 +167,9 @@ impl Drive<'_> {
     fn commands(&mut self) -> Result<()> {
         while let Some(command) = self.worker.poll() {
             match command {
-                Command::FetchPositions(ids) => self.source.fetch_positions(&ids),
+                Command::FetchPositions { fetch, partitions } => {
+                    self.source.fetch_positions(fetch, &partitions);
+                }
                 Command::Read(reads) => {
                     self.partitions.extend(reads.iter().map(|read| read.partition));
                     let starts: Vec<_> =

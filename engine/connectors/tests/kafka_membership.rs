@@ -59,7 +59,7 @@ fn commit_outcome(worker: &TestWorker) -> Option<CommitOutcome> {
 fn found_committed(worker: &TestWorker) -> BTreeMap<i32, (i64, String)> {
     let mut found = BTreeMap::new();
     for event in &worker.events {
-        let SourceEvent::Positions(positions) = event else { continue };
+        let SourceEvent::Positions { found: positions, .. } = event else { continue };
         for position in positions {
             let (_, number) = worker.source.partitions().name(position.partition).unwrap();
             found.extend(position.committed.clone().map(|committed| (number, committed)));

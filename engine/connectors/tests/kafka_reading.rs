@@ -145,7 +145,7 @@ fn offsets_that_the_log_does_not_hold_are_told_and_nothing_is_skipped() {
     assert_eq!(worker.event(find), Some((PartitionId(0), 10)));
     assert_eq!(worker.records, 0);
     let low = worker.event(|event| match event {
-        SourceEvent::Positions(positions) => Some((positions[0].low, positions[0].high)),
+        SourceEvent::Positions { found, .. } => Some((found[0].low, found[0].high)),
         _ => None,
     });
     assert_eq!(low, Some((60, 100)));

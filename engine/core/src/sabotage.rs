@@ -45,11 +45,13 @@ pub enum Bug {
     IgnoreBudget,
     /// The breaker never opens.
     BreakerNeverOpens,
+    /// Takes the late answer to an earlier question for positions for the answer to the latest.
+    BelieveStalePositions,
 }
 
 impl Bug {
     /// Every bug.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::CommitBeforeAck,
         Self::CommitReadOnRevoke,
         Self::RetryOutOfOrder,
@@ -69,6 +71,7 @@ impl Bug {
         Self::NoBisect,
         Self::IgnoreBudget,
         Self::BreakerNeverOpens,
+        Self::BelieveStalePositions,
     ];
 }
 

@@ -29,8 +29,8 @@ use crate::time::Now;
 use crate::tracker::Pending;
 pub use intake::ReadLimits;
 pub use interface::{
-    Accounts, Command, CommitEntry, CommitResult, DedupeSettings, FlowError, Positions, ReadFrom, SinkIndex,
-    WorkerSettings,
+    Accounts, Command, CommitEntry, CommitResult, DedupeSettings, FetchId, FlowError, Positions, ReadFrom,
+    SinkIndex, WorkerSettings,
 };
 pub use partition::PartitionName;
 use partition::PartitionState;

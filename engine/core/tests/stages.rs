@@ -1,6 +1,6 @@
 //! Which stage a record's time is counted in: every stage takes another time here, so one counted for another shows.
 
-#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 use hdrhistogram::Histogram;
 use thalweg_core::SinkSettings;
@@ -87,7 +87,10 @@ impl Scene {
         let partition = PartitionId(0);
         worker.assigned(vec![(partition, PartitionName { topic: "t".into(), number: 0 })], at(1));
         let committed = Some((committed, String::new()));
-        worker.positioned(vec![Positions { partition, committed, low: 0, high: 1_000 }], at(1));
+        let Some(Command::FetchPositions { fetch, .. }) = worker.poll() else {
+            panic!("positions are asked for")
+        };
+        worker.positioned(fetch, vec![Positions { partition, committed, low: 0, high: 1_000 }], at(1));
         let epoch = std::iter::from_fn(|| worker.poll()).find_map(|command| match command {
             Command::Read(starts) => starts.first().map(|start| start.epoch),
             _ => None,

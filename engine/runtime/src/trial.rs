@@ -92,7 +92,10 @@ fn worker<O: Operator>(flow: &Flow<O>) -> Worker<O> {
 fn batch<O: Operator>(worker: &mut Worker<O>, record: &TrialRecord<'_>) -> Batch {
     let partition = PartitionId(0);
     worker.assigned(vec![(partition, PartitionName { topic: "trial".into(), number: 0 })], NOW);
-    worker.positioned(vec![Positions { partition, committed: None, low: 0, high: 1 }], NOW);
+    let Some(Command::FetchPositions { fetch, .. }) = worker.poll() else {
+        unreachable!("the positions of an assigned partition are asked for")
+    };
+    worker.positioned(fetch, vec![Positions { partition, committed: None, low: 0, high: 1 }], NOW);
     let mut epoch = None;
     while let Some(command) = worker.poll() {
         if let Command::Read(starts) = command {

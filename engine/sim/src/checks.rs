@@ -4,12 +4,16 @@ pub(crate) mod ledger;
 pub(crate) mod patience;
 
 /// Names of the invariants, with what each says.
-pub const INVARIANTS: [(&str, &str); 24] = [
+pub const INVARIANTS: [(&str, &str); 25] = [
     ("nothing_lost", "in the end every record is durable, dead-lettered, filtered, duplicate or superseded"),
     ("order", "in each order domain effects are applied in the order of the log"),
     ("key_waits_for_dead_letter", "nothing that must wait for a dead letter overtakes it"),
     ("commit_only_finished", "no commit is beyond an unfinished record"),
     ("metadata_only_finished", "no commit's metadata calls an unfinished record finished"),
+    (
+        "starts_where_last_told",
+        "reading begins with the answer to the latest question for positions, not to an earlier one",
+    ),
     ("commit_never_backwards", "no commit goes behind the one before"),
     ("commit_only_own", "no commit is for a partition of somebody else"),
     ("index_equals_reader", "in the end the outside systems hold what a sequential reader would have left"),

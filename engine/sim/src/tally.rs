@@ -33,11 +33,12 @@ pub enum Count {
     FinishedBefore,
     BreakerOpened,
     Fences,
+    LatePositions,
 }
 
 impl Count {
     /// Every counter, in the order of the report.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Records,
         Self::Crashes,
         Self::Rebalances,
@@ -59,6 +60,7 @@ impl Count {
         Self::FinishedBefore,
         Self::BreakerOpened,
         Self::Fences,
+        Self::LatePositions,
     ];
 
     /// The kinds of fault that must occur in at least a third of the seeds.
@@ -96,6 +98,7 @@ impl Count {
             Self::FinishedBefore => "finished_before",
             Self::BreakerOpened => "breaker_opened",
             Self::Fences => "fences",
+            Self::LatePositions => "late_positions",
         }
     }
 }

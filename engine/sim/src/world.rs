@@ -5,6 +5,7 @@ mod driving;
 pub(crate) mod event;
 mod membership;
 mod network;
+mod positions;
 mod process;
 
 use thalweg_connectors::kafka::dead_letter::DeadLetters;
@@ -113,8 +114,9 @@ impl<F: Flow> World<F> {
 
     fn begin(&mut self) {
         for process in 0..self.processes.len() {
-            // Most are there from the beginning, some join later.
-            let at_ms = if self.rng.u8(0..100) < 70 {
+            // Most are there from the beginning, some join later; in a calm history that would be a backlog, in which
+            // records wait rightly.
+            let at_ms = if self.plan.calm || self.rng.u8(0..100) < 70 {
                 self.rng.u64(0..500)
             } else {
                 self.rng.u64(0..self.plan.heal_at_ms)
@@ -178,8 +180,8 @@ impl<F: Flow> World<F> {
             Event::Commit { process, incarnation, member, generation, entries } => {
                 self.take_commit(process, incarnation, (member, generation), &entries)?;
             }
-            Event::AskPositions(process, incarnation, partitions) => {
-                self.tell_positions(process, incarnation, &partitions);
+            Event::AskPositions(process, incarnation, fetch, partitions) => {
+                self.tell_positions(process, incarnation, fetch, &partitions);
             }
             Event::Process(process, incarnation, message) => self.deliver(process, incarnation, message)?,
         }

@@ -1,6 +1,7 @@
 //! What the source tells its worker.
 
 use thalweg_core::position::PartitionId;
+use thalweg_core::worker::FetchId;
 
 /// Something that happened to the source. Events come in their order, from [`super::source::KafkaSource::poll_events`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +16,12 @@ pub enum SourceEvent {
     /// These partitions are somebody else's already: no commit will be taken, nothing is to be released.
     Lost(Vec<PartitionId>),
     /// The positions that were asked for.
-    Positions(Vec<PartitionPosition>),
+    Positions {
+        /// The question's number.
+        fetch: FetchId,
+        /// What was found; also of partitions that were taken away since.
+        found: Vec<PartitionPosition>,
+    },
     /// A commit has ended.
     Committed {
         /// The partitions it was for.

@@ -19,6 +19,8 @@ pub mod closing;
 #[cfg(feature = "kafka")]
 pub mod event;
 #[cfg(feature = "kafka")]
+mod fetches;
+#[cfg(feature = "kafka")]
 mod librdkafka;
 #[cfg(feature = "kafka")]
 mod membership;

@@ -12,6 +12,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::Offset;
 use thalweg_core::position::PartitionId;
+use thalweg_core::worker::FetchId;
 
 use super::event::{CommitOutcome, PartitionPosition, SourceEvent};
 use super::librdkafka::{Committed, Wake, committed_of};
@@ -36,6 +37,7 @@ pub(super) enum Job {
 
 /// Positions to be fetched, until `moot`.
 pub(super) struct Fetch {
+    pub(super) id: FetchId,
     pub(super) partitions: Vec<(PartitionId, Named)>,
     pub(super) moot: Arc<AtomicBool>,
 }
@@ -142,7 +144,7 @@ impl Worker {
             return;
         }
         match positions(&self.consumer, &fetch.partitions) {
-            Ok(positions) => self.tell(SourceEvent::Positions(positions)),
+            Ok(found) => self.tell(SourceEvent::Positions { fetch: fetch.id, found }),
             Err(error) if is_forbidden(&error) => {
                 self.tell(SourceEvent::Fatal(format!("committed offsets can't be fetched: {error}")));
             }

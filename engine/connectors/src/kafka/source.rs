@@ -5,7 +5,6 @@
 //! as events.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
@@ -14,10 +13,12 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::Offset;
 use thalweg_core::batch::Batch;
 use thalweg_core::position::{Epoch, PartitionId};
+use thalweg_core::worker::FetchId;
 
 use super::client;
 use super::closing::{Closing, HeldAnswer, Open};
 use super::event::SourceEvent;
+use super::fetches::Fetches;
 use super::librdkafka::{PartitionQueue, Wake};
 use super::membership::{Membership, Named, Notice, assign, unassign};
 use super::offsets::{Commit, Fetch, Job, OffsetThread};
@@ -50,7 +51,7 @@ pub struct KafkaSource {
     partitions: PartitionTable,
     reader: Reader,
     held: Held,
-    fetches: Vec<(Vec<PartitionId>, Arc<AtomicBool>)>,
+    fetches: Fetches,
     /// Partitions to be read anew from another offset, once no rebalance is held.
     restarts: Vec<Start>,
     /// Events that reading brought.
@@ -101,7 +102,7 @@ impl KafkaSource {
             partitions: PartitionTable::default(),
             reader: Reader::new(),
             held: Held::Nothing,
-            fetches: Vec::new(),
+            fetches: Fetches::default(),
             restarts: Vec::new(),
             found: Vec::new(),
             wake,
@@ -179,7 +180,7 @@ impl KafkaSource {
             Notice::Revoked(named) if named.is_empty() => {}
             Notice::Revoked(named) => {
                 let ids = self.ids(&named);
-                self.forget_fetches(&ids);
+                self.fetches.taken_away(&ids);
                 self.held = Held::Revoked { all: ids.clone(), missing: ids.clone() };
                 events.push(SourceEvent::Revoked(ids));
             }
@@ -218,29 +219,20 @@ impl KafkaSource {
 
     fn drop_lost(&mut self, ids: Vec<PartitionId>, events: &mut Vec<SourceEvent>) {
         self.held = Held::Nothing;
-        self.forget_fetches(&ids);
+        self.fetches.taken_away(&ids);
         for id in &ids {
             self.open().stop_reading(*id);
         }
         events.push(SourceEvent::Lost(ids));
     }
 
-    fn forget_fetches(&mut self, ids: &[PartitionId]) {
-        self.fetches.retain(|(partitions, moot)| {
-            let stays = !partitions.iter().any(|partition| ids.contains(partition));
-            moot.fetch_or(!stays, Ordering::Relaxed);
-            stays && Arc::strong_count(moot) > 1
-        });
-    }
-
     /// Asks for the committed offsets and the ends of those partitions; the answer is one
-    /// [`SourceEvent::Positions`]. Repeated without end (with warnings) until it succeeds or the group takes one of
-    /// the partitions away again.
-    pub fn fetch_positions(&mut self, partitions: &[PartitionId]) {
-        let moot = Arc::new(AtomicBool::new(false));
-        self.fetches.push((partitions.to_vec(), Arc::clone(&moot)));
+    /// [`SourceEvent::Positions`] with that number. Repeated without end (with warnings) until it succeeds or the group
+    /// has taken all of the partitions away again; an answer may still come then.
+    pub fn fetch_positions(&mut self, id: FetchId, partitions: &[PartitionId]) {
+        let moot = self.fetches.begin(partitions);
         let partitions = partitions.iter().map(|id| (*id, self.named(*id))).collect();
-        self.open().offsets.ask(Job::Fetch(Fetch { partitions, moot }));
+        self.open().offsets.ask(Job::Fetch(Fetch { id, partitions, moot }));
     }
 
     fn named(&self, id: PartitionId) -> Named {

@@ -15,6 +15,7 @@ use thalweg_connectors::kafka::settings::{GroupSettings, KafkaSettings};
 use thalweg_connectors::kafka::source::KafkaSource;
 use thalweg_core::batch::Batch;
 use thalweg_core::position::{Epoch, PartitionId};
+use thalweg_core::worker::FetchId;
 
 /// No single step of a test takes longer on a loaded machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -123,6 +124,7 @@ pub struct TestWorker {
     pub records: u64,
     batch: Batch,
     epochs: u32,
+    fetches: u64,
 }
 
 impl TestWorker {
@@ -139,6 +141,7 @@ impl TestWorker {
             records: 0,
             batch: Batch::new(PartitionId(0), Epoch(0)),
             epochs: 0,
+            fetches: 0,
         }
     }
 
@@ -148,10 +151,11 @@ impl TestWorker {
         for event in self.source.poll_events() {
             match &event {
                 SourceEvent::Assigned(partitions) if !partitions.is_empty() => {
-                    self.source.fetch_positions(partitions);
+                    self.fetches += 1;
+                    self.source.fetch_positions(FetchId(self.fetches), partitions);
                 }
-                SourceEvent::Positions(positions) => {
-                    let starts: Vec<_> = positions
+                SourceEvent::Positions { found, .. } => {
+                    let starts: Vec<_> = found
                         .iter()
                         .map(|position| {
                             let committed =

@@ -10,15 +10,17 @@ use crate::position::{Epoch, PartitionId};
 use crate::sabotage::{Bug, Conduct};
 use crate::time::Now;
 use crate::tracker::OffsetTracker;
-use crate::worker::interface::{Command, FlowError, Positions, ReadFrom};
+use crate::worker::interface::{Command, FetchId, FlowError, Positions, ReadFrom};
 use crate::worker::partition::{PartitionName, PartitionState};
 use crate::worker::{Worker, commits};
 
 /// Rebalances under way.
 #[derive(Debug, Default)]
 pub(super) struct Rebalance {
-    /// Assigned, and waiting for their positions.
-    awaiting_positions: Vec<PartitionId>,
+    /// Assigned, and waiting for the answer to that question for their positions.
+    awaiting_positions: Vec<(PartitionId, FetchId)>,
+    /// The number of the next question.
+    next_fetch: u64,
     /// Being given up, in the order of the events: each is released as a whole.
     revocations: VecDeque<Revocation>,
     /// Fenced, and not taken away by an event yet: when to start them again.
@@ -49,12 +51,27 @@ impl Rebalance {
 
     /// The group has said what becomes of these.
     fn decided(&mut self, partitions: &[PartitionId]) {
-        self.awaiting_positions.retain(|id| !partitions.contains(id));
+        self.awaiting_positions.retain(|(id, _)| !partitions.contains(id));
         self.fenced.retain(|(id, _)| !partitions.contains(id));
     }
 
     pub(super) fn is_busy(&self) -> bool {
         !self.revocations.is_empty()
+    }
+
+    /// The question for these partitions' positions.
+    fn ask(&mut self, partitions: Vec<PartitionId>) -> Command {
+        let fetch = FetchId(self.next_fetch);
+        self.next_fetch += 1;
+        self.awaiting_positions.extend(partitions.iter().map(|id| (*id, fetch)));
+        Command::FetchPositions { fetch, partitions }
+    }
+
+    /// Whether the partition waits for the answer to that question; from now on it does not.
+    fn takes(&mut self, partition: PartitionId, fetch: FetchId, any: bool) -> bool {
+        let waits = |(id, latest): &(PartitionId, FetchId)| *id == partition && (any || *latest == fetch);
+        let index = self.awaiting_positions.iter().position(waits);
+        index.map(|index| self.awaiting_positions.swap_remove(index)).is_some()
     }
 }
 
@@ -71,19 +88,21 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
             ids.push(id);
         }
         self.rebalance.decided(&ids);
-        self.rebalance.awaiting_positions.extend(&ids);
-        self.commands.push_back(Command::FetchPositions(ids));
+        let ask = self.rebalance.ask(ids);
+        self.commands.push_back(ask);
         self.settle(now);
     }
 
-    /// What the broker says of partitions asked for with [`Command::FetchPositions`].
-    pub fn positioned(&mut self, positions: Vec<Positions>, now: Now) {
+    /// What the broker says of partitions asked for with [`Command::FetchPositions`], whose number comes back. Partitions
+    /// that were taken away since, also those that were given back, are passed over.
+    pub fn positioned(&mut self, fetch: FetchId, positions: Vec<Positions>, now: Now) {
         self.turn(now);
+        let any = self.conduct.has(Bug::BelieveStalePositions);
         let mut reads = Vec::with_capacity(positions.len());
         for found in positions {
-            let waiting = &mut self.rebalance.awaiting_positions;
-            let Some(index) = waiting.iter().position(|id| *id == found.partition) else { continue };
-            waiting.swap_remove(index);
+            if !self.rebalance.takes(found.partition, fetch, any) {
+                continue;
+            }
             match self.begin_epoch(found) {
                 Ok(read) => reads.push(read),
                 Err(error) => self.commands.push_back(Command::Fail(error)),
@@ -148,8 +167,8 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
         self.turn(now);
         if self.partitions.get(partition.index()).is_some_and(Option::is_some) {
             self.end_epoch(partition);
-            self.rebalance.awaiting_positions.push(partition);
-            self.commands.push_back(Command::FetchPositions(vec![partition]));
+            let ask = self.rebalance.ask(vec![partition]);
+            self.commands.push_back(ask);
         }
         self.settle(now);
     }
@@ -174,8 +193,8 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
         }
         let again: Vec<_> =
             self.rebalance.fenced.extract_if(.., |fenced| due(fenced)).map(|(id, _)| id).collect();
-        self.rebalance.awaiting_positions.extend(&again);
-        self.commands.push_back(Command::FetchPositions(again));
+        let ask = self.rebalance.ask(again);
+        self.commands.push_back(ask);
     }
 
     /// The group takes these partitions away, and waits until they are released.

@@ -74,6 +74,13 @@ pub struct DedupeSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SinkIndex(pub u8);
 
+/// A question for positions. Its answer carries the same number: between asking and answering, a partition may have
+/// been taken away and given back, and then only the answer to the latest question counts.
+///
+/// Numbers are handed out by the worker, increase, and are never used again within a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FetchId(pub u64);
+
 /// What the driver must do for the worker.
 #[derive(Debug)]
 pub enum Command {
@@ -86,8 +93,14 @@ pub enum Command {
         /// What to send.
         request: Request,
     },
-    /// Fetch the committed and the available offsets of these, and bring them to [`super::Worker::positioned`].
-    FetchPositions(Vec<PartitionId>),
+    /// Fetch the committed and the available offsets of these, and bring them to [`super::Worker::positioned`] with the
+    /// same number.
+    FetchPositions {
+        /// The question's number.
+        fetch: FetchId,
+        /// The partitions.
+        partitions: Vec<PartitionId>,
+    },
     /// Start reading these; batches carry the epoch.
     Read(Vec<ReadFrom>),
     /// Commit synchronously, and bring the result to [`super::Worker::committed`]. One at a time.

@@ -20,7 +20,9 @@ impl<O: Operator> Driver<O> {
         while let Some(command) = self.worker.poll() {
             match command {
                 Command::Send { sink, lane, request } => self.send(sink, lane, request),
-                Command::FetchPositions(partitions) => self.source.fetch_positions(&partitions),
+                Command::FetchPositions { fetch, partitions } => {
+                    self.source.fetch_positions(fetch, &partitions);
+                }
                 Command::Read(starts) => {
                     starts.iter().for_each(|start| self.reading.start(start.partition));
                     let starts: Vec<_> =

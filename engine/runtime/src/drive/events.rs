@@ -4,7 +4,7 @@ use thalweg_connectors::kafka::event::{CommitOutcome, PartitionPosition, SourceE
 use thalweg_core::operator::Operator;
 use thalweg_core::position::PartitionId;
 use thalweg_core::time::Now;
-use thalweg_core::worker::{CommitResult, PartitionName, Positions};
+use thalweg_core::worker::{CommitResult, FetchId, PartitionName, Positions};
 
 use super::looping::Driver;
 use super::old::NewPartition;
@@ -36,7 +36,7 @@ impl<O: Operator> Driver<O> {
                 self.rebuilds.forget(&ids);
                 self.worker.lost(ids, now);
             }
-            SourceEvent::Positions(found) => self.positioned(found, now),
+            SourceEvent::Positions { fetch, found } => self.positioned(fetch, found, now),
             SourceEvent::Committed { outcome, .. } => self.committed(outcome, now),
             SourceEvent::OffsetOutOfRange { partition, offset, reason } => {
                 let partition_name = self.names(&[partition]);
@@ -100,7 +100,7 @@ impl<O: Operator> Driver<O> {
         self.worker.assigned(named, now);
     }
 
-    fn positioned(&mut self, found: Vec<PartitionPosition>, now: Now) {
+    fn positioned(&mut self, fetch: FetchId, found: Vec<PartitionPosition>, now: Now) {
         let positions = found.into_iter().map(|found| {
             let PartitionPosition { partition, committed, low, high } = found;
             let until = committed.as_ref().map_or(low, |(offset, _)| (*offset).max(low));
@@ -109,7 +109,7 @@ impl<O: Operator> Driver<O> {
             Positions { partition, committed, low, high }
         });
         let positions = positions.collect();
-        self.worker.positioned(positions, now);
+        self.worker.positioned(fetch, positions, now);
     }
 
     fn note_end(&mut self, partition: PartitionId, high: i64) {

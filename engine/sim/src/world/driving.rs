@@ -1,17 +1,12 @@
 //! Driving workers: what the runtime does with real time and real systems, here with simulated ones.
 
-use std::collections::BTreeMap;
-use std::rc::Rc;
-
 use thalweg_core::batch::Batch;
-use thalweg_core::commit_metadata;
 use thalweg_core::position::PartitionId;
 use thalweg_core::sink::Reply;
 use thalweg_core::time::Now;
-use thalweg_core::worker::{Command, CommitResult, NamedSink, PartitionName, Positions, Worker};
+use thalweg_core::worker::{Command, CommitResult, NamedSink, PartitionName, Worker};
 
 use crate::broker::group::Notice;
-use crate::broker::offsets::Start;
 use crate::checks::{Checked, Violation};
 use crate::flow::Flow;
 use crate::sabotage::Behaviour;
@@ -114,10 +109,7 @@ impl<F: Flow> World<F> {
                 self.fence_answered(number, &result);
                 self.turn(number, |worker, now| worker.committed(result, now))
             }
-            Message::Positioned(positions) => {
-                self.note_starts(number, &positions);
-                self.turn(number, |worker, now| worker.positioned(positions, now))
-            }
+            Message::Positioned(fetch, positions) => self.positioned(number, fetch, positions),
             Message::Notice(member, notice) => {
                 if self.processes[number].member != Some(member) {
                     return Ok(());
@@ -138,6 +130,7 @@ impl<F: Flow> World<F> {
         let process = &mut self.processes[number];
         match notice {
             Notice::Revoke(partitions) => {
+                process.asked.retain(|partition, _| !partitions.contains(partition));
                 let ids = partitions.into_iter().map(PartitionId).collect();
                 self.turn(number, |worker, now| worker.revoked(ids, now))
             }
@@ -162,6 +155,7 @@ impl<F: Flow> World<F> {
             .note(self.now_ms, &[12, number as u64], || format!("process {number} learns it was expelled"));
         let process = &mut self.processes[number];
         process.member = None;
+        process.asked.clear();
         let lost: Vec<_> = process.owned.iter().copied().map(PartitionId).collect();
         let incarnation = process.incarnation;
         if !lost.is_empty() {
@@ -189,15 +183,6 @@ impl<F: Flow> World<F> {
         if std::mem::take(&mut process.fence_is_out) && !matches!(result, CommitResult::Failed(_)) {
             process.must_fence = false;
             self.tally.one(Count::Fences);
-        }
-    }
-
-    fn note_starts(&mut self, number: usize, positions: &[Positions]) {
-        let starts: &mut BTreeMap<u32, Start> = Rc::make_mut(&mut self.processes[number].starts);
-        for found in positions {
-            let (position, metadata) = found.committed.clone().unwrap_or((found.low, String::new()));
-            let finished = commit_metadata::decode(position, &metadata).unwrap_or_default();
-            starts.insert(found.partition.0, Start { position, finished });
         }
     }
 
@@ -321,18 +306,8 @@ impl<F: Flow> World<F> {
         let incarnation = self.processes[number].incarnation;
         match command {
             Command::Send { sink, lane, request } => self.send(number, sink, lane, request)?,
-            Command::FetchPositions(partitions) => {
-                let partitions = partitions.into_iter().map(|partition| partition.0).collect();
-                let slow = self.rng.u8(0..100) < 10;
-                let delay_ms = if slow { self.rng.u64(100..2_500) } else { self.rng.u64(1..50) };
-                self.after(delay_ms, Event::AskPositions(number, incarnation, partitions));
-            }
-            Command::Read(reads) => {
-                for read in reads {
-                    let reading = Reading { epoch: read.epoch, next: read.offset };
-                    self.processes[number].reading.insert(read.partition.0, reading);
-                }
-            }
+            Command::FetchPositions { fetch, partitions } => self.ask_positions(number, fetch, partitions),
+            Command::Read(reads) => self.begin_reading(number, &reads)?,
             Command::Commit(entries) => {
                 let process = &mut self.processes[number];
                 process.fence_is_out = process.must_fence;

@@ -4,8 +4,9 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::rc::Rc;
 
+use thalweg_core::position::PartitionId;
 use thalweg_core::sink::{LaneId, Reply, Request};
-use thalweg_core::worker::{CommitEntry, CommitResult, Positions, SinkIndex};
+use thalweg_core::worker::{CommitEntry, CommitResult, FetchId, Positions, SinkIndex};
 
 use crate::broker::group::{MemberId, Notice};
 use crate::broker::offsets::Start;
@@ -44,7 +45,7 @@ pub(crate) enum Event {
         entries: Vec<CommitEntry>,
     },
     /// A question for positions arrives at the broker.
-    AskPositions(usize, Incarnation, Vec<u32>),
+    AskPositions(usize, Incarnation, FetchId, Vec<PartitionId>),
     /// Something arrives at a process.
     Process(usize, Incarnation, Message),
 }
@@ -63,7 +64,7 @@ pub(crate) enum Message {
     /// A commit's result.
     Committed(CommitResult),
     /// Positions that were asked for.
-    Positioned(Vec<Positions>),
+    Positioned(FetchId, Vec<Positions>),
     /// The coordinator says something.
     Notice(MemberId, Notice),
     /// The coordinator does not know the member any more.

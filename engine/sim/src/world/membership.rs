@@ -1,7 +1,6 @@
-//! Between processes and the group: joining, notices, releases, commits, positions.
+//! Between processes and the group: joining, notices, releases, commits.
 
-use thalweg_core::position::PartitionId;
-use thalweg_core::worker::{CommitEntry, CommitResult, Positions};
+use thalweg_core::worker::{CommitEntry, CommitResult};
 
 use crate::broker::group::{Admission, MemberId};
 use crate::checks::{Checked, Violation};
@@ -96,20 +95,5 @@ impl<F: Flow> World<F> {
         }
         self.committed[partition as usize] = Some((entry.position, entry.metadata.clone()));
         Ok(())
-    }
-
-    pub(crate) fn tell_positions(&mut self, number: usize, incarnation: Incarnation, partitions: &[u32]) {
-        let positions = partitions.iter().map(|partition| {
-            let log = &self.log.partitions[*partition as usize];
-            Positions {
-                partition: PartitionId(*partition),
-                committed: self.committed[*partition as usize].clone(),
-                low: log.low,
-                high: log.high,
-            }
-        });
-        let positions = positions.collect();
-        let delay_ms = self.rng.u64(1..50);
-        self.after(delay_ms, Event::Process(number, incarnation, Message::Positioned(positions)));
     }
 }

@@ -7,7 +7,7 @@ use thalweg_core::batch::Batch;
 use thalweg_core::position::Epoch;
 use thalweg_core::sink::LaneId;
 use thalweg_core::time::Now;
-use thalweg_core::worker::{SinkIndex, Worker};
+use thalweg_core::worker::{FetchId, SinkIndex, Worker};
 
 use crate::broker::group::MemberId;
 use crate::broker::offsets::Start;
@@ -39,6 +39,10 @@ pub(crate) struct Process<O> {
     /// Partitions that the group gave and that were not released.
     pub(crate) owned: BTreeSet<u32>,
     pub(crate) reading: BTreeMap<u32, Reading>,
+    /// The latest question for the positions of each partition that was assigned and not taken away since.
+    pub(crate) asked: BTreeMap<u32, FetchId>,
+    /// Partitions whose latest question was answered, and that may be read from then on.
+    pub(crate) told: BTreeSet<u32>,
     pub(crate) starts: Rc<BTreeMap<u32, Start>>,
     /// Requests that are waited for.
     pub(crate) outstanding: BTreeMap<(SinkIndex, LaneId), u64>,
@@ -70,6 +74,8 @@ impl<O> Process<O> {
             generation: 0,
             owned: BTreeSet::new(),
             reading: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            told: BTreeSet::new(),
             starts: Rc::default(),
             outstanding: BTreeMap::new(),
             spare: Vec::new(),
@@ -118,6 +124,8 @@ impl<O> Process<O> {
         self.member = None;
         self.owned.clear();
         self.reading.clear();
+        self.asked.clear();
+        self.told.clear();
         self.starts = Rc::default();
         self.outstanding.clear();
         self.spare.clear();
