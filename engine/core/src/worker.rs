@@ -150,7 +150,7 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
     pub fn wake_at_ms(&self) -> Option<u64> {
         let sinks = self.sinks.iter().filter_map(SinkLanes::wake_at_ms);
         let all = sinks.chain(self.dead_letters.wake_at_ms()).filter(|_| !self.commits.is_fencing());
-        all.chain(self.commits.wake_at_ms())
+        all.chain(self.commits.wake_at_ms().filter(|_| self.may_commit()))
             // Past a deadline, what is still waited for brings the next event by itself.
             .chain(self.rebalance.deadline_ms().filter(|_| !self.commits.is_out()))
             .chain(self.rebalance.restart_ms())
@@ -158,7 +158,11 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
                 self.stopping
                     .filter(|_| !self.stopped && !self.commits.is_out() && !self.rebalance.is_busy()),
             )
-            .chain(self.has_uncommitted().then(|| self.commits.due_ms()).filter(|_| !self.commits.is_out()))
+            .chain(
+                (self.has_uncommitted() && self.may_commit())
+                    .then(|| self.commits.due_ms())
+                    .filter(|_| !self.commits.is_out()),
+            )
             .chain(std::iter::once(self.now.plus_ms(commits::TICK_MS)))
             .min()
     }
@@ -179,8 +183,16 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
         self.pump(now);
         self.drain(now);
         self.restart_fenced(now);
-        self.commit_if_due(now);
+        if self.may_commit() {
+            self.commit_if_due(now);
+        }
         self.stop_if_done(now);
+    }
+
+    /// Past the deadline of a stop no commit is asked for any more: where each takes longer than the time between two,
+    /// the worker would wait for one after the other, and never stop.
+    fn may_commit(&self) -> bool {
+        self.stopping.is_none_or(|deadline_ms| self.now.uptime_ms < deadline_ms)
     }
 
     fn stop_if_done(&mut self, now: Now) {
