@@ -1,6 +1,7 @@
 //! The admin page: metrics and health, for whoever may reach the address; GET only.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
@@ -10,14 +11,20 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::net::TcpListener;
 
+use crate::drive::Plan;
 use crate::exit::ExitError;
 use crate::letters::LetterCounts;
 use crate::log_ends::LogEnds;
+use crate::memory::MemoryPlan;
+use crate::page::SearchBox;
+use crate::page::history::SharedHistory;
+use crate::page::latest_letters::LatestLetters;
+use crate::page::status::About;
 use crate::snapshot::{Board, Snapshot};
-use crate::{clock, metrics};
+use crate::{clock, metrics, page};
 
 /// A worker that has not looked up for so long is stuck; it does so every second.
-const SILENT_MS: u64 = 15_000;
+pub(crate) const SILENT_MS: u64 = 15_000;
 
 /// What the page shows.
 #[derive(Clone)]
@@ -27,14 +34,39 @@ pub(crate) struct View {
     pub(crate) memory_bytes: u64,
     pub(crate) ends: LogEnds,
     pub(crate) letters: LetterCounts,
+    pub(crate) latest_letters: LatestLetters,
+    pub(crate) history: SharedHistory,
+    pub(crate) about: Arc<About>,
+    pub(crate) memory: MemoryPlan,
+    pub(crate) search: Option<SearchBox>,
 }
 
 impl View {
+    /// Of a flow whose workers have these boards.
+    ///
+    /// # Errors
+    /// When a sink that can be searched can't be reached as its settings say.
+    pub(crate) fn new<O>(plan: &Plan<O>, boards: Vec<Board>, ends: LogEnds) -> Result<Self, ExitError> {
+        let (search, search_off) = page::search_of(plan)?;
+        Ok(Self {
+            boards,
+            flow: plan.flow.name,
+            memory_bytes: plan.engine.memory_bytes,
+            ends,
+            letters: Arc::clone(&plan.letters),
+            latest_letters: plan.latest_letters.clone(),
+            history: SharedHistory::default(),
+            about: Arc::new(About::of(plan, search_off)),
+            memory: MemoryPlan::of(&plan.flow, &plan.engine, plan.log.partitions),
+            search,
+        })
+    }
+
     pub(crate) fn snapshots(&self) -> Vec<Snapshot> {
         let mut snapshots: Vec<_> = self.boards.iter().map(|board| board.lock().clone()).collect();
         let ends = self.ends.lock();
         for partition in snapshots.iter_mut().flat_map(|snapshot| &mut snapshot.partitions) {
-            partition.high = partition.high.max(ends.get(&partition.number).copied());
+            partition.high = partition.high.max(ends.by_partition.get(&partition.number).copied());
         }
         snapshots
     }
@@ -51,6 +83,7 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, ExitError> 
         ))
     })?;
     if let Ok(address) = listener.local_addr() {
+        tracing::info!("live page: http://{address}/");
         tracing::info!("admin page: http://{address}/metrics, /healthz, /readyz");
     }
     Ok(listener)
@@ -58,10 +91,15 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, ExitError> 
 
 /// Serves until dropped.
 pub(crate) async fn serve(listener: TcpListener, view: View) {
+    let listens = match listener.local_addr() {
+        Ok(address) => address,
+        Err(error) => return tracing::error!("the admin page has no address: {error}"),
+    };
     let router = Router::new()
         .route("/metrics", get(serve_metrics))
         .route("/healthz", get(|State(view): State<View>| async move { answer(unhealthy(&view)) }))
         .route("/readyz", get(|State(view): State<View>| async move { answer(unready(&view)) }))
+        .merge(page::router(listens))
         .with_state(view);
     if let Err(error) = axum::serve(listener, router).await {
         tracing::error!("the admin page has ended: {error}");

@@ -1,16 +1,19 @@
 //! Documents in Elasticsearch, as a sink of a flow.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
+use thalweg_connectors::elasticsearch::search::SearchedFields;
 use thalweg_connectors::elasticsearch::settings::ElasticsearchSettings;
 use thalweg_connectors::elasticsearch::setup::{IndexPlan, Log as RecordedLog};
 use thalweg_connectors::elasticsearch::{DocumentSink, ElasticsearchClient, Generation, PrepareError, purge};
 use thalweg_core::sink::{Reply, Request};
 
+use crate::document_search::DocumentSearch;
 use crate::exit::ExitError;
-use crate::flow::{Connection, Log, SinkPlan, Waiting};
+use crate::flow::{Connection, Log, Search, SinkPlan, Waiting};
 use crate::settings::SettingError;
 
 /// Time between two looks for tombstones that may go; they are kept for days.
@@ -124,6 +127,15 @@ impl SinkPlan for Documents {
             let alias = &self.settings.alias;
             Ok(Some(format!("the index behind `{alias}` is now of generation {}", generation.number())))
         })
+    }
+
+    fn system(&self) -> &'static str {
+        "Elasticsearch"
+    }
+
+    fn search(&self) -> Result<Option<Arc<dyn Search>>, ExitError> {
+        let Some(fields) = SearchedFields::of(self.fields) else { return Ok(None) };
+        Ok(Some(Arc::new(DocumentSearch { client: self.client()?, fields })))
     }
 
     fn upkeep(&self) -> Waiting<'_, ()> {

@@ -11,6 +11,7 @@ use thalweg_connectors::kafka::producer::KafkaProducer;
 use thalweg_core::sink::{Reply, Request};
 
 use crate::flow::{Connection, Waiting};
+use crate::page::latest_letters::{LETTERS_MAX, LatestLetters, Letter};
 
 /// Acknowledged dead letters of this process, by reason.
 pub(crate) type LetterCounts = Arc<Mutex<BTreeMap<String, u64>>>;
@@ -22,15 +23,18 @@ const REASONS_MAX: usize = 100;
 pub(crate) struct LetterConnection {
     pub(crate) producer: KafkaProducer,
     pub(crate) counts: LetterCounts,
+    pub(crate) latest: LatestLetters,
 }
 
 impl Connection for LetterConnection {
     fn send(self: Rc<Self>, request: Request) -> Waiting<'static, Reply> {
         Box::pin(async move {
             let reasons = reasons(&request.body);
+            let latest = self.latest(&request.body, reasons.len());
             let reply = self.producer.send(request).await;
             if let Reply::Answer { body, .. } = &reply {
                 self.count(&reasons, body);
+                self.note(latest, reasons.len(), body);
             }
             reply
         })
@@ -47,6 +51,22 @@ impl LetterConnection {
             let name = if known { reason.as_str() } else { "other" };
             *counts.entry(name.to_owned()).or_default() += 1;
         }
+    }
+
+    /// The last letters of a request of so many, as many as are shown.
+    fn latest(&self, mut body: &[u8], letters: usize) -> Vec<Letter> {
+        let letters_of_body = std::iter::from_fn(|| Produce::decode(&mut body));
+        let last = letters_of_body.skip(letters.saturating_sub(LETTERS_MAX));
+        last.map(|letter| self.latest.describe(&letter)).collect()
+    }
+
+    /// Notes those of the last letters that were acknowledged.
+    fn note(&self, latest: Vec<Letter>, letters: usize, answers: &[u8]) {
+        let answers = decode_answers(answers, letters).unwrap_or_default();
+        let answers = answers.into_iter().skip(letters.saturating_sub(LETTERS_MAX));
+        let delivered =
+            latest.into_iter().zip(answers).filter(|(_, answer)| *answer == ItemAnswer::Delivered);
+        delivered.for_each(|(letter, _)| self.latest.note(letter));
     }
 }
 

@@ -7,6 +7,7 @@
 mod admin;
 mod clock;
 mod command_line;
+mod document_search;
 mod documents;
 mod drive;
 mod exit;
@@ -16,6 +17,7 @@ mod log_ends;
 mod logs;
 mod memory;
 pub mod metrics;
+mod page;
 mod program;
 mod progress;
 mod raise_generation;

@@ -7,10 +7,20 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use thalweg_connectors::kafka::topics::Topics;
 
+use crate::clock;
 use crate::flow::Log;
 
-/// One above the newest record, by partition number.
-pub(crate) type LogEnds = Arc<Mutex<BTreeMap<i32, i64>>>;
+/// What the brokers have told of the log's ends.
+#[derive(Debug, Default)]
+pub(crate) struct Ends {
+    /// One above the newest record, by partition number.
+    pub(crate) by_partition: BTreeMap<i32, i64>,
+    /// Uptime of the last answer.
+    pub(crate) answered_ms: Option<u64>,
+}
+
+/// Written by one task, read by whoever shows lag.
+pub(crate) type LogEnds = Arc<Mutex<Ends>>;
 
 /// One small request per partition.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -25,7 +35,11 @@ pub(crate) async fn follow(topics: Arc<Topics>, log: Log, ends: LogEnds) {
         let asked = tokio::task::spawn_blocking(move || {
             for number in 0..log.partitions {
                 match topics.end_of(&log.topic, number) {
-                    Ok(end) => drop(ends.lock().insert(number.cast_signed(), end)),
+                    Ok(end) => {
+                        let mut ends = ends.lock();
+                        ends.by_partition.insert(number.cast_signed(), end);
+                        ends.answered_ms = Some(clock::now().uptime_ms);
+                    }
                     // The lag stays what it was; that the brokers are away is told elsewhere.
                     Err(_) => return,
                 }

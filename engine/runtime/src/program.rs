@@ -13,6 +13,7 @@ use crate::drive::Plan;
 use crate::exit::ExitError;
 use crate::flow::{Flow, Log};
 use crate::letters::LetterCounts;
+use crate::page::latest_letters::LatestLetters;
 use crate::raise_generation::{self, Step};
 use crate::settings::{self, EngineSettings, Layers, Variable};
 use crate::{clock, command_line, logs, memory, startup, supervise};
@@ -98,8 +99,18 @@ fn start<O: Operator + 'static>(
     let topics = Arc::new(startup::connect(&flow)?);
     let log = startup::look_at_log(&topics, &flow.source.topic)?;
     let dead_letter_topic = startup::ensure_dead_letter_topic(&flow, &topics, &log)?;
-    let letters = LetterCounts::default();
-    let plan = Plan { flow, engine, topics, log, dead_letter_topic, started_ms, only_old: None, letters };
+    let (letters, latest_letters) = (LetterCounts::default(), LatestLetters::new(engine.show_payloads));
+    let plan = Plan {
+        flow,
+        engine,
+        topics,
+        log,
+        dead_letter_topic,
+        started_ms,
+        only_old: None,
+        letters,
+        latest_letters,
+    };
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ExitError::failed)?;
     let done = tokio::task::LocalSet::new().block_on(&runtime, async {

@@ -11,6 +11,7 @@ use crate::command_line::Shown;
 use crate::drive::{self, Ending, Plan, WorkerThread};
 use crate::exit::{ExitError, UNFINISHED};
 use crate::log_ends::LogEnds;
+use crate::page::history;
 use crate::report::Report;
 use crate::snapshot::Board;
 use crate::{admin, log_ends, progress, terminal, topic_watch};
@@ -47,13 +48,7 @@ pub(crate) async fn supervise<O: Operator + 'static>(
     drop(tell);
     let boards: Vec<Board> = workers.iter().map(|worker| Arc::clone(&worker.board)).collect();
     let ends = LogEnds::default();
-    let view = admin::View {
-        boards,
-        flow: plan.flow.name,
-        memory_bytes: plan.engine.memory_bytes,
-        ends: Arc::clone(&ends),
-        letters: Arc::clone(&plan.letters),
-    };
+    let view = admin::View::new(&plan, boards, Arc::clone(&ends))?;
     let mut side_tasks = tokio::task::JoinSet::new();
     if shown.progress {
         side_tasks.spawn(progress::follow(view.clone()));
@@ -61,6 +56,7 @@ pub(crate) async fn supervise<O: Operator + 'static>(
     if let Some(listener) = listener {
         side_tasks.spawn(admin::serve(listener, view.clone()));
     }
+    side_tasks.spawn(history::follow(view.clone()));
     side_tasks.spawn(log_ends::follow(Arc::clone(&plan.topics), plan.log.clone(), ends));
     for (_, sink) in &plan.flow.sinks.plans {
         if let Some(interval_ms) = sink.upkeep_interval_ms() {

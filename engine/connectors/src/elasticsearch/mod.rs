@@ -20,6 +20,7 @@ mod operation;
 mod prepare;
 pub mod purge;
 mod rules;
+pub mod search;
 pub mod settings;
 pub mod setup;
 mod sink;

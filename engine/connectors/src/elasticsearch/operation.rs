@@ -20,6 +20,8 @@ pub enum Operation {
     SearchTombstones = 6,
     /// Asks whether anybody is there.
     Health = 7,
+    /// Searches what readers of the alias see.
+    Search = 8,
 }
 
 /// The method of an HTTP request.
@@ -44,6 +46,7 @@ const BULK_FILTER: &str =
     "filter_path=errors,items.*._id,items.*.status,items.*.error.type,items.*.error.reason";
 const SEARCH_FILTER: &str =
     "filter_path=timed_out,_shards.failed,hits.hits._id,hits.hits._seq_no,hits.hits._primary_term";
+const FOUND_FILTER: &str = "filter_path=hits.hits._source";
 
 impl Target {
     /// Documents behind that alias.
@@ -91,12 +94,13 @@ impl Target {
             Operation::PutMapping => (Method::Put, format!("/{alias}/_mapping")),
             Operation::SearchTombstones => (Method::Post, format!("/{index}/_search?{SEARCH_FILTER}")),
             Operation::Health => (Method::Get, "/_cluster/health?filter_path=status".into()),
+            Operation::Search => (Method::Post, format!("/{alias}/_search?{FOUND_FILTER}")),
         }
     }
 }
 
 impl Operation {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Bulk,
         Self::Mget,
         Self::ReadIndex,
@@ -104,6 +108,7 @@ impl Operation {
         Self::PutMapping,
         Self::SearchTombstones,
         Self::Health,
+        Self::Search,
     ];
 
     /// The operation of that number.

@@ -28,6 +28,7 @@ use crate::exit::ExitError;
 use crate::flow::{Flow, Log};
 use crate::letters::{LetterConnection, LetterCounts};
 use crate::memory::MemoryPlan;
+use crate::page::latest_letters::LatestLetters;
 use crate::settings::EngineSettings;
 use crate::snapshot::{Board, Snapshot};
 use crate::startup::RECORD_BYTES_MAX;
@@ -72,6 +73,7 @@ pub(crate) struct Plan<O> {
     /// Only partitions that were there before are read, and only to their end.
     pub(crate) only_old: Option<OldPartitions>,
     pub(crate) letters: LetterCounts,
+    pub(crate) latest_letters: LatestLetters,
 }
 
 /// Starts worker `number`; `ended` hears how it ends.
@@ -151,7 +153,11 @@ fn driver<O: Operator>(
     }
     let producer =
         KafkaProducer::connect(&flow.source.settings, RECORD_BYTES_MAX).map_err(ExitError::failed)?;
-    connections.push(Rc::new(LetterConnection { producer, counts: Arc::clone(&plan.letters) }));
+    connections.push(Rc::new(LetterConnection {
+        producer,
+        counts: Arc::clone(&plan.letters),
+        latest: plan.latest_letters.clone(),
+    }));
     let letters = (Box::new(DeadLetters::new(dead_letter_topic.as_str())) as Box<_>, letter_settings());
     let operator = (flow.operators)(&flow.sinks);
     let seed = fastrand::u64(..);

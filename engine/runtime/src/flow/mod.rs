@@ -14,10 +14,12 @@
 //! ```
 
 mod builder;
+mod search;
 mod sink;
 mod source;
 
 pub use builder::{AlmostFlow, Flow, FlowBuilder, Guarantee, Named, Start};
+pub use search::{Hit, Search, Searching};
 pub(crate) use sink::AnySink;
 pub use sink::{Connection, Log, SinkPlan, Sinks, Waiting};
 pub use source::{DeadLetters, Dedupe, Source};

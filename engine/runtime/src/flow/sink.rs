@@ -8,6 +8,7 @@ use std::sync::Arc;
 use thalweg_core::SinkSettings;
 use thalweg_core::sink::{Reply, Request, Sink, SinkHandle, SinkMachine};
 
+use super::search::Search;
 use crate::exit::ExitError;
 use crate::settings::SettingError;
 
@@ -82,6 +83,19 @@ pub trait SinkPlan: Send + Sync + 'static {
         Box::pin(async { Ok(None) })
     }
 
+    /// What the outside system is called, for people.
+    fn system(&self) -> &'static str {
+        "The sink"
+    }
+
+    /// Finds what the sink has written, for the live page's search box; `None`: it can't be searched.
+    ///
+    /// # Errors
+    /// When it can't be made.
+    fn search(&self) -> Result<Option<Arc<dyn Search>>, ExitError> {
+        Ok(None)
+    }
+
     /// What has to be done from time to time beside the flow; called about every [`SinkPlan::upkeep_interval_ms`].
     fn upkeep(&self) -> Waiting<'_, ()> {
         Box::pin(async {})
@@ -110,6 +124,8 @@ pub(crate) trait AnySink: Send + Sync {
     fn connect(&self) -> Result<Rc<dyn Connection>, ExitError>;
     fn recorded_log(&self) -> Waiting<'_, Result<Option<Log>, ExitError>>;
     fn raise_generation<'w>(&'w self, log: &'w Log) -> Waiting<'w, Result<Option<String>, ExitError>>;
+    fn system(&self) -> &'static str;
+    fn search(&self) -> Result<Option<Arc<dyn Search>>, ExitError>;
     fn upkeep(&self) -> Waiting<'_, ()>;
     fn upkeep_interval_ms(&self) -> Option<u64>;
 }
@@ -149,6 +165,14 @@ impl<P: SinkPlan> AnySink for P {
 
     fn raise_generation<'w>(&'w self, log: &'w Log) -> Waiting<'w, Result<Option<String>, ExitError>> {
         SinkPlan::raise_generation(self, log)
+    }
+
+    fn system(&self) -> &'static str {
+        SinkPlan::system(self)
+    }
+
+    fn search(&self) -> Result<Option<Arc<dyn Search>>, ExitError> {
+        SinkPlan::search(self)
     }
 
     fn upkeep(&self) -> Waiting<'_, ()> {

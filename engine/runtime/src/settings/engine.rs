@@ -32,6 +32,9 @@ pub struct EngineSettings {
     pub topic_check_interval_ms: u64,
     /// Where the admin page listens: `HOST:PORT` with a numeric host, port 0 for any free one, or `off`.
     pub admin_listen: String,
+    /// Whether the live page shows what records say: the values of dead letters, and, where it listens beyond this
+    /// machine, what a search finds.
+    pub show_payloads: bool,
     /// What is logged: a level (`error`, `warn`, `info`, `debug`, `trace`), or directives as in
     /// `info,thalweg=debug`.
     pub log_level: String,
@@ -61,6 +64,7 @@ impl Default for EngineSettings {
             accept_lost_offsets: false,
             topic_check_interval_ms: 30_000,
             admin_listen: "127.0.0.1:9600".to_owned(),
+            show_payloads: false,
             log_level: "info".to_owned(),
             log_format: LogFormat::Text,
         }
