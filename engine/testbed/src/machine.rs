@@ -36,6 +36,9 @@ const NEEDS: &[Need] = &[
         is_there: || run(Command::new("perl").args(["-MFindBin", "-MFile::Compare", "-e", "1"])).is_ok(),
     },
     Need { what: "openssl", packages: &["openssl"], is_there: || on_path("openssl") },
+    // The live page's test looks at it with a browser.
+    Need { what: "Chromium", packages: &["chromium"], is_there: || on_path("chromium") },
+    Need { what: "ChromeDriver", packages: &["chromium-driver"], is_there: || on_path("chromedriver") },
     Need { what: "Maven", packages: &["maven"], is_there: || on_path("mvn") },
 ];
 

@@ -103,6 +103,13 @@ impl Indexer {
         self.get("/readyz").is_some_and(|(ok, _)| ok)
     }
 
+    /// Where its live page is.
+    pub fn page(&self) -> String {
+        let log = self.log();
+        let (_, rest) = log.split_once("live page: ").expect("a running indexer names its page");
+        rest.lines().next().unwrap_or_default().trim().to_owned()
+    }
+
     fn get(&self, path: &str) -> Option<(bool, String)> {
         let log = self.log();
         let (_, rest) = log.split_once("admin page: ")?;
