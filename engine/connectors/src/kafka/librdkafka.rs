@@ -369,9 +369,10 @@ impl<T> Drop for Owned<T> {
     }
 }
 
-/// Asks a broker about a topic; waits for `timeout` at most.
+/// Asks that broker about a topic; waits for `timeout` at most.
 pub(super) fn describe_topic<C: ClientContext>(
     client: &Client<C>,
+    broker: i32,
     topic: &str,
     timeout: Duration,
 ) -> Result<Described, Failed> {
@@ -388,9 +389,9 @@ pub(super) fn describe_topic<C: ClientContext>(
         let kind = ffi::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
         let options =
             Owned::new(ffi::rd_kafka_AdminOptions_new(native, kind), ffi::rd_kafka_AdminOptions_destroy)?;
-        let options_error =
-            ffi::rd_kafka_AdminOptions_set_request_timeout(options.ptr(), timeout_ms, ptr::null_mut(), 0);
-        debug_assert_eq!(options_error, ffi::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR);
+        // Every kind of request has these two.
+        ffi::rd_kafka_AdminOptions_set_request_timeout(options.ptr(), timeout_ms, ptr::null_mut(), 0);
+        ffi::rd_kafka_AdminOptions_set_broker(options.ptr(), broker, ptr::null_mut(), 0);
         ffi::rd_kafka_DescribeTopics(native, names.ptr(), options.ptr(), queue.ptr());
         // The request times out by itself; a second more for its answer to arrive here.
         let event = ffi::rd_kafka_queue_poll(queue.ptr(), timeout_ms.saturating_add(1_000));

@@ -1,6 +1,6 @@
 //! Looking after topics: what they are, and making the one for dead letters. Blocking; for the start of a flow.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
@@ -107,7 +107,17 @@ impl Topics {
     /// # Errors
     /// When no broker answers, when there is no such topic, or when it may not be seen.
     pub fn describe(&self, topic: &str) -> Result<TopicDescription, TopicError> {
-        match librdkafka::describe_topic(self.client.client(), topic, self.timeout) {
+        let (client, begun) = (self.client.client(), Instant::now());
+        // Not the controller, which would be asked by default: every broker knows, and the embedded broker is none.
+        let found = client.fetch_metadata(Some(topic), self.timeout).map_err(|error| {
+            let code = error.rdkafka_error_code().map_or(0, |code| code as i32);
+            self.failure(topic, code, error.to_string())
+        })?;
+        // -1: the one that has answered has not said who it is yet.
+        let known = found.brokers().first().map_or(-1, |broker| broker.id());
+        let broker = if found.orig_broker_id() < 0 { known } else { found.orig_broker_id() };
+        let left = self.timeout.saturating_sub(begun.elapsed());
+        match librdkafka::describe_topic(client, broker, topic, left) {
             Ok(([most, least], partitions)) => Ok(TopicDescription {
                 id: format!("{most:016x}{least:016x}"),
                 partitions: u32::try_from(partitions).unwrap_or(u32::MAX),
@@ -146,7 +156,7 @@ impl Topics {
             let (low, _) = client.fetch_watermarks(topic, number, self.timeout).map_err(failed)?;
             beginning.add_partition_offset(topic, number, Offset::Offset(low)).map_err(failed)?;
         }
-        let begun = std::time::Instant::now();
+        let begun = Instant::now();
         loop {
             match client.commit(&beginning, CommitMode::Sync) {
                 Ok(()) => return Ok(()),
@@ -224,7 +234,7 @@ impl Topics {
 
     /// The new topic may take a moment to be known to the broker that we ask.
     fn describe_new(&self, topic: &str) -> Result<TopicDescription, TopicError> {
-        let begun = std::time::Instant::now();
+        let begun = Instant::now();
         loop {
             match self.describe(topic) {
                 Err(TopicError::Missing { .. }) if begun.elapsed() < self.timeout => {

@@ -123,8 +123,11 @@ fn parts(text: &str) -> Vec<(bool, Part<'_>)> {
         } else {
             let ends = |letter: char| letter.is_whitespace() || "+()~|\"".contains(letter);
             let (word, after) = rest.split_at(rest.find(ends).unwrap_or(rest.len()));
-            let part = word.strip_suffix('*').map_or(Part::Word(word), Part::Beginning);
-            parts.push((excluded, part));
+            // Nothing, where a `-` stands alone.
+            if !word.is_empty() {
+                let part = word.strip_suffix('*').map_or(Part::Word(word), Part::Beginning);
+                parts.push((excluded, part));
+            }
             rest = after;
         }
     }

@@ -52,6 +52,9 @@ impl ElasticsearchTwin {
             Operation::SearchTombstones => {
                 requests::search_tombstones(&self.target, self.index.as_ref(), &request.body)
             }
+            Operation::Search => {
+                answers::refused(400, "parsing_exception", "no flow searches, and this twin does not")
+            }
             Operation::Health => (200, br#"{"status":"green"}"#.to_vec()),
         }
     }
