@@ -83,10 +83,12 @@ impl Facts {
             );
         }
         if let Some(Down { system, for_ms, why }) = &self.down {
-            let reading = if self.is_full {
-                "as much is read as there is room for, so reading waits"
+            // Reading waits as soon as every lane has its next flight waiting, mostly long before memory is full.
+            let has_paused = self.is_full || (self.lag > 0 && self.in_per_second < 1.0);
+            let reading = if has_paused {
+                "enough waits for it, so reading has paused"
             } else {
-                "reading goes on until memory is full"
+                "reading goes on until enough waits for it"
             };
             let since = spoken(*for_ms);
             let text = format!("{system} has been down for {since} ({why}); {reading}; nothing is lost.");
@@ -267,11 +269,11 @@ mod tests {
     fn broken_goes_before_everything() {
         let down = Down { system: "Elasticsearch", for_ms: 12_300, why: "connection refused".into() };
         let facts = Facts { down: Some(down), without_end_ms: 60_000, stopping: true, ..running() };
-        let text = "Elasticsearch has been down for 12 s (connection refused); reading goes on until memory is full; \
-                    nothing is lost.";
+        let text = "Elasticsearch has been down for 12 s (connection refused); reading goes on until enough waits for \
+                    it; nothing is lost.";
         assert_eq!(said(&facts), (Tone::Bad, text.into()));
         let full = said(&Facts { is_full: true, ..facts }).1;
-        assert!(full.contains("reading waits"), "{full}");
+        assert!(full.contains("reading has paused"), "{full}");
         let stuck =
             Facts { without_end_ms: 15_000, last_error: Some("429".into()), parked_keys: 3, ..running() };
         let text = "Stuck: nothing has finished for 15 s, 100 records on the way; 3 keys wait for a retry. Last error: \

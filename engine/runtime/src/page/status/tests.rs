@@ -135,7 +135,7 @@ fn limits_that_are_reached_are_known() {
     full.sinks[0].1.breaker_closed = false;
     full.reserved_bytes = 890_000;
     let text = told(&view(vec![full]))["situation"]["text"].as_str().unwrap().to_owned();
-    assert!(text.contains("reading waits"), "{text}");
+    assert!(text.contains("reading has paused"), "{text}");
 }
 
 #[test]
