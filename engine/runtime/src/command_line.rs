@@ -8,6 +8,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::program::Program;
 use crate::report::Format;
+use crate::tryout::Options;
 
 /// The subcommand for a topic that was made anew or has other partitions.
 const RAISE_GENERATION: &str = "raise-generation";
@@ -46,6 +47,35 @@ pub(crate) struct Shown {
 pub(crate) fn shown(matches: &ArgMatches) -> Shown {
     let report = matches.get_one("report").copied().unwrap_or(Format::Text);
     Shown { progress: !matches.get_flag("no-progress"), report }
+}
+
+/// The command line of a program that can be tried with nothing installed.
+pub(crate) fn with_tryout(command: Command, name: &str) -> Command {
+    let flag = |name: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue);
+    let number = |name: &'static str, min: u32, max: u32| {
+        let parser = clap::value_parser!(u32).range(i64::from(min)..=i64::from(max));
+        Arg::new(name).long(name).value_name("NUMBER").value_parser(parser).requires("demo")
+    };
+    let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let tried = format!(
+        "  {name} --embedded --demo\n  {name} --embedded --demo --seconds 20 --rate 20000 --report json"
+    );
+    command.after_help(format!("{help}\n{tried}")).next_help_heading("Try it with nothing installed").args([
+        flag("embedded").help(
+            "Runs on a broker and a search index of its own, in this process: for trying out, nothing is kept",
+        ),
+        flag("demo").requires("embedded").help("Adds people who write, edit and take back messages"),
+        number("rate", 1, 1_000_000).default_value("25").help("Records that the demo writes each second"),
+        number("seconds", 1, 86_400)
+            .help("Ends the demo after so long; then a verifier says whether the index is right"),
+    ])
+}
+
+/// Whether and how it is to be tried.
+pub(crate) fn tryout(matches: &ArgMatches) -> Option<Options> {
+    let rate = matches.get_one("rate").copied().unwrap_or(1);
+    let seconds = matches.get_one("seconds").copied();
+    matches.get_flag("embedded").then(|| Options { demo: matches.get_flag("demo"), rate, seconds })
 }
 
 fn settings() -> Arg {

@@ -7,6 +7,8 @@
 mod admin;
 mod clock;
 mod command_line;
+mod cpu_meter;
+pub mod demo;
 mod document_search;
 mod documents;
 mod drive;
@@ -29,6 +31,7 @@ mod supervise;
 mod terminal;
 mod topic_watch;
 pub mod trial;
+mod tryout;
 
 #[cfg(feature = "jemalloc")]
 #[global_allocator]

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use thalweg_core::operator::Operator;
 
 use crate::command_line::Shown;
+use crate::demo::Tryout;
 use crate::drive::Plan;
 use crate::exit::ExitError;
 use crate::flow::{Flow, Log};
@@ -16,6 +17,7 @@ use crate::letters::LetterCounts;
 use crate::page::latest_letters::LatestLetters;
 use crate::raise_generation::{self, Step};
 use crate::settings::{self, EngineSettings, Layers, Variable};
+use crate::tryout::{Options, Stage};
 use crate::{clock, command_line, logs, memory, startup, supervise};
 
 /// The settings of a pipeline: a struct with a default for everything, one section of which is the engine's.
@@ -39,7 +41,21 @@ impl Program {
     /// Runs the flow that `make` makes of the settings, as the command line says.
     pub fn run<S: Settings, O: Operator + 'static>(self, make: fn(&S) -> Flow<O>) -> ExitCode {
         let matches = command_line::of(&self).get_matches();
-        match self.obey(&matches, make) {
+        self.exit(self.obey(&matches, make, None))
+    }
+
+    /// As [`Program::run`]; with `--embedded`, on systems of its own in this process.
+    pub fn run_or_try<S: Settings, O: Operator + 'static>(
+        self,
+        make: fn(&S) -> Flow<O>,
+        tryout: Tryout<S>,
+    ) -> ExitCode {
+        let matches = command_line::with_tryout(command_line::of(&self), self.name).get_matches();
+        self.exit(self.obey(&matches, make, command_line::tryout(&matches).map(|options| (options, tryout))))
+    }
+
+    fn exit(self, done: Result<(), ExitError>) -> ExitCode {
+        match done {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 let name = self.name;
@@ -56,12 +72,23 @@ impl Program {
         self,
         matches: &ArgMatches,
         make: fn(&S) -> Flow<O>,
+        tryout: Option<(Options, Tryout<S>)>,
     ) -> Result<(), ExitError> {
-        let (file, flags) = command_line::given(matches);
+        let (file, mut flags) = command_line::given(matches);
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        let layers = Layers::gather(file, self.variables, environment, &flags)?;
-        let settings: S = layers.read()?;
+        let environment: Vec<_> = environment.collect();
+        let mut layers = Layers::gather(file, self.variables, environment.clone().into_iter(), &flags)?;
+        let mut settings: S = layers.read()?;
+        let mut stage = None;
+        if let Some((_, Tryout { settings: of_systems, .. })) = &tryout {
+            // The flow's own settings say which topics it needs; where it reaches them is said by the systems.
+            let set = Stage::set(&make(&settings))?;
+            flags.extend(of_systems(&set.addresses()));
+            layers = Layers::gather(file, self.variables, environment.into_iter(), &flags)?;
+            settings = layers.read()?;
+            stage = Some(set);
+        }
         let explain = |error| layers.explain(error);
         settings.engine().check().map_err(explain)?;
         let flow = make(&settings);
@@ -72,12 +99,18 @@ impl Program {
             return Ok(());
         }
         logs::begin(settings.engine());
+        if let Some(stage) = &stage {
+            stage.announce();
+        }
         let job = match (matches.subcommand_name(), matches.get_flag("check")) {
             (Some(_), _) => Job::RaiseGeneration,
             (None, true) => Job::Check,
             (None, false) => Job::Run,
         };
-        start(flow, settings.engine().clone(), job, command_line::shown(matches))
+        if let (Some(stage), Some((options, tryout))) = (&mut stage, tryout) {
+            stage.rehearse(&flow, options, |place| (tryout.demo)(&settings, place))?;
+        }
+        start(flow, settings.engine().clone(), job, (command_line::shown(matches), stage))
     }
 }
 
@@ -93,7 +126,7 @@ fn start<O: Operator + 'static>(
     flow: Flow<O>,
     engine: EngineSettings,
     job: Job,
-    shown: Shown,
+    (shown, stage): (Shown, Option<Stage>),
 ) -> Result<(), ExitError> {
     let started_ms = clock::now().uptime_ms;
     let topics = Arc::new(startup::connect(&flow)?);
@@ -119,7 +152,7 @@ fn start<O: Operator + 'static>(
         }
         startup::prepare_sinks(&plan.flow, &plan.log).await?;
         if job == Job::Run {
-            return supervise::supervise(Arc::new(plan), shown).await;
+            return supervise::supervise(Arc::new(plan), shown, stage).await;
         }
         let sinks: Vec<_> = plan.flow.sinks.plans.iter().map(|(name, _)| *name).collect();
         let Log { topic, partitions, .. } = &plan.log;

@@ -7,6 +7,7 @@ use thalweg_core::measured::Latencies;
 use thalweg_core::outcome::Outcome;
 use thalweg_core::worker::Accounts;
 
+use crate::demo::Verified;
 use crate::progress::milliseconds;
 use crate::snapshot::Snapshot;
 
@@ -45,6 +46,18 @@ pub(crate) struct Report {
     read_again: u64,
     /// Passed over after a restart, because they were finished before.
     finished_before: u64,
+    /// What a verifier found beside all this, where there was one.
+    #[serde(flatten)]
+    verified: Option<Checked>,
+}
+
+/// What comes from the verifier of a demo, which read every record from the first one on, and not from our own counters.
+#[derive(Debug, Serialize)]
+struct Checked {
+    #[serde(flatten)]
+    found: Verified,
+    /// Of workers and their Kafka clients; broker, index, writer and verifier apart.
+    engine_cpu_seconds_per_million: f64,
 }
 
 /// Within 1 %.
@@ -95,7 +108,15 @@ impl Report {
             end_to_end_ms: Quantiles::of(&latencies.end_to_end_ms),
             read_again: accounts.rewound,
             finished_before: accounts.finished_before,
+            verified: None,
         }
+    }
+
+    /// A verifier has looked as well; the engine's threads have used so many seconds of processor time.
+    pub(crate) fn verified(&mut self, found: Verified, engine_cpu_seconds: f64) {
+        let millions = found.written.max(1) as f64 / 1e6;
+        self.verified =
+            Some(Checked { found, engine_cpu_seconds_per_million: engine_cpu_seconds / millions });
     }
 
     /// Prints it to standard output.
@@ -137,6 +158,13 @@ impl Report {
         }
         let rate = HumanCount(self.records_per_second as u64);
         lines.push(format!("{rate} records a second, over {:.1} s", self.seconds));
+        if let Some(Checked { found, engine_cpu_seconds_per_million }) = &self.verified {
+            lines.push(format!(
+                "verified from record 0 on: {} written, {} documents found, {} lost, {} reordered, {} wrong",
+                found.written, found.documents, found.lost, found.reordered, found.wrong_documents
+            ));
+            lines.push(format!("engine alone: {engine_cpu_seconds_per_million:.1} CPU-seconds per million"));
+        }
         lines.push(format!(
             "beside them, after restarts: {} read again for dedupe, {} passed over as finished before",
             self.read_again, self.finished_before

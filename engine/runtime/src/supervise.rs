@@ -14,6 +14,7 @@ use crate::log_ends::LogEnds;
 use crate::page::history;
 use crate::report::Report;
 use crate::snapshot::Board;
+use crate::tryout::Stage;
 use crate::{admin, log_ends, progress, terminal, topic_watch};
 
 /// Beyond the workers' own deadline: what closing consumers may take.
@@ -23,6 +24,7 @@ const CLOSE_MS: u64 = 15_000;
 pub(crate) async fn supervise<O: Operator + 'static>(
     plan: Arc<Plan<O>>,
     shown: Shown,
+    stage: Option<Stage>,
 ) -> Result<(), ExitError> {
     let mut interrupts = signal(SignalKind::interrupt()).map_err(ExitError::failed)?;
     let mut terminations = signal(SignalKind::terminate()).map_err(ExitError::failed)?;
@@ -70,14 +72,29 @@ pub(crate) async fn supervise<O: Operator + 'static>(
             first = endings.recv() => Stop::Worker(first),
             changed = watch => Stop::Topic(changed),
             () = either(&mut interrupts, &mut terminations) => Stop::Asked,
+            () = played(stage.as_ref(), &view) => Stop::Over,
         }
     };
     let outcome =
         drain(&plan, &workers, &mut endings, why_stopped, (&mut interrupts, &mut terminations)).await;
     side_tasks.shutdown().await;
     terminal::end_line();
-    Report::of(plan.flow.name, &view.snapshots(), began.elapsed().as_secs_f64()).print(shown.report);
-    outcome
+    let mut report = Report::of(plan.flow.name, &view.snapshots(), began.elapsed().as_secs_f64());
+    let verified = match stage {
+        Some(stage) => stage.end(&mut report).await,
+        None => Ok(()),
+    };
+    report.print(shown.report);
+    outcome.and(verified)
+}
+
+/// Plays what there is to play, measuring what the engine uses meanwhile; without a stage: never ends.
+async fn played(stage: Option<&Stage>, view: &admin::View) {
+    let Some(stage) = stage else { return std::future::pending().await };
+    tokio::select! {
+        () = stage.play(view) => {}
+        () = stage.measure() => {}
+    }
 }
 
 /// Runs the one worker that reads the old partitions to their end; ends by itself, or when it is interrupted.
@@ -96,6 +113,8 @@ pub(crate) async fn drain_old<O: Operator + 'static>(plan: Arc<Plan<O>>) -> Resu
 /// Why the workers are to stop.
 enum Stop {
     Asked,
+    /// The demo is over.
+    Over,
     Topic(ExitError),
     Worker(Option<(u16, Ending)>),
 }
@@ -131,7 +150,7 @@ async fn drain<O: 'static>(
             ended.failed.get_or_insert(error.to_string());
         }
         Stop::Worker(Some((_, ending))) => ended.note(ending),
-        Stop::Worker(None) => {}
+        Stop::Worker(None) | Stop::Over => {}
     }
     workers.iter().for_each(|worker| worker.wake.stop());
     let patience = Duration::from_millis(plan.engine.stop_deadline_ms + CLOSE_MS);

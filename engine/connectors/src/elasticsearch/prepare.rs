@@ -151,7 +151,11 @@ impl ElasticsearchClient {
     }
 
     /// Sends a request; the body of a good answer, or the status (0: none) and what is wrong.
-    pub(super) async fn outcome(&self, operation: Operation, body: Vec<u8>) -> Result<Vec<u8>, (u16, String)> {
+    pub(super) async fn outcome(
+        &self,
+        operation: Operation,
+        body: Vec<u8>,
+    ) -> Result<Vec<u8>, (u16, String)> {
         understood(self.call(operation, "", body).await)
     }
 }

@@ -253,7 +253,7 @@ fn tell_breakers(before: &Snapshot, now: &Snapshot) {
                 let why = status.last_error.as_ref().map_or("", |reason| reason.message.as_ref());
                 tracing::warn!(
                     sink,
-                    "the sink is down, its breaker is open; reading goes on until memory is full: {why}"
+                    "the sink is down, its breaker is open; reading goes on until enough waits for it: {why}"
                 );
             }
             (false, true) => tracing::info!(sink, "the sink is back, its breaker is closed"),

@@ -10,5 +10,5 @@ fn main() -> ExitCode {
         about: "Reads message events from Kafka and keeps the Elasticsearch index of messages.",
         variables: &message_search::VARIABLES,
     }
-    .run(message_search::flow)
+    .run_or_try(message_search::flow, message_search::TRYOUT)
 }

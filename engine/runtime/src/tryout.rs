@@ -1,0 +1,160 @@
+//! `--embedded`: the flow's broker and search index in this process, and with `--demo` somebody who writes and verifies.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use thalweg_embedded::{Embedded, EmbeddedOptions};
+
+use crate::admin::View;
+use crate::cpu_meter::{CpuMeter, LOOK_INTERVAL_MS};
+use crate::demo::{Addresses, Consumed, Demo, Place};
+use crate::exit::ExitError;
+use crate::flow::Flow;
+use crate::report::Report;
+
+/// Of the topics that are made: enough that partitions matter, few enough to be shown.
+const PARTITIONS: u32 = 8;
+
+/// Between two looks at whether everything is done.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// After the last record was written: the rest takes milliseconds, unless something is stuck. Then the verifier says what
+/// is missing.
+const FINISH_WITHIN: Duration = Duration::from_secs(60);
+
+/// What the command line says of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Options {
+    pub(crate) demo: bool,
+    /// Records a second.
+    pub(crate) rate: u32,
+    pub(crate) seconds: Option<u32>,
+}
+
+/// The embedded systems of one run, and who plays on them.
+pub(crate) struct Stage {
+    embedded: Embedded,
+    demo: Option<Box<dyn Demo>>,
+    meter: Mutex<CpuMeter>,
+}
+
+impl Stage {
+    /// Starts the systems with the topics of that flow.
+    ///
+    /// # Errors
+    /// When they can't be started.
+    pub(crate) fn set<O>(flow: &Flow<O>) -> Result<Self, ExitError> {
+        let topic = flow.source.topic.as_str();
+        let letters = flow.dead_letters.topic_for(topic);
+        let topics = [(topic, PARTITIONS), (letters.as_str(), PARTITIONS)];
+        let options = EmbeddedOptions { topics: &topics, ..EmbeddedOptions::default() };
+        let embedded = Embedded::start(&options).map_err(ExitError::failed)?;
+        Ok(Self { embedded, demo: None, meter: Mutex::default() })
+    }
+
+    /// Where the systems are.
+    pub(crate) fn addresses(&self) -> Addresses {
+        let brokers = self.embedded.kafka_brokers().to_owned();
+        Addresses { brokers, index_url: self.embedded.index_url() }
+    }
+
+    /// Says what this is.
+    pub(crate) fn announce(&self) {
+        let Addresses { brokers, index_url } = self.addresses();
+        tracing::info!(brokers, index_url, "on embedded systems, for trying out: nothing is kept");
+    }
+
+    /// Lets `make` connect the demo of that flow.
+    ///
+    /// # Errors
+    /// When it can't be connected.
+    pub(crate) fn rehearse<O>(
+        &mut self,
+        flow: &Flow<O>,
+        options: Options,
+        make: impl FnOnce(&Place) -> Result<Box<dyn Demo>, String>,
+    ) -> Result<(), ExitError> {
+        if options.demo {
+            let place = Place {
+                at: self.addresses(),
+                topic: flow.source.topic.clone(),
+                partitions: PARTITIONS,
+                rate: options.rate,
+                seconds: options.seconds,
+                consumed: self.consumed(flow)?,
+            };
+            self.demo = Some(make(&place).map_err(ExitError::Failed)?);
+        }
+        self.meter = Mutex::new(CpuMeter::beside_what_runs());
+        Ok(())
+    }
+
+    fn consumed<O>(&self, flow: &Flow<O>) -> Result<Consumed, ExitError> {
+        let (group, topic) = (&flow.source.settings.group.id, &flow.source.topic);
+        let progress = self.embedded.broker.group(group, topic, PARTITIONS).map_err(ExitError::failed)?;
+        // Nothing is told while the broker does not answer: then nothing more is written.
+        Ok(Arc::new(move || progress.committed().unwrap_or_default()))
+    }
+
+    /// Lets the demo begin once the flow can read, and returns when it is over and everything it wrote has its outcome.
+    /// Without a demo, or with an endless one: never.
+    pub(crate) async fn play(&self, view: &View) {
+        let Some(demo) = &self.demo else { return std::future::pending().await };
+        while !view.snapshots().iter().all(|worker| worker.joined) {
+            tokio::time::sleep(LOOK).await;
+        }
+        demo.go();
+        while !demo.is_over() {
+            tokio::time::sleep(LOOK).await;
+        }
+        let all_ended = async {
+            while ended(view) < demo.written() {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        if tokio::time::timeout(FINISH_WITHIN, all_ended).await.is_err() {
+            tracing::error!("only {} of {} records have their outcome", ended(view), demo.written());
+        }
+        self.meter.lock().look();
+    }
+
+    /// Looks at what the engine uses, until dropped.
+    pub(crate) async fn measure(&self) {
+        let mut ticks = tokio::time::interval(Duration::from_millis(LOOK_INTERVAL_MS));
+        loop {
+            ticks.tick().await;
+            self.meter.lock().look();
+        }
+    }
+
+    /// The curtain: what the verifier found, if there was one, goes into the report. Everything written has its outcome
+    /// by now, or never will.
+    ///
+    /// # Errors
+    /// When the demo itself failed, or the index is not as it should be.
+    pub(crate) async fn end(self, report: &mut Report) -> Result<(), ExitError> {
+        let seconds = self.meter.lock().seconds();
+        let Some(demo) = self.demo else { return Ok(()) };
+        let finished = tokio::task::spawn_blocking(move || demo.finish()).await;
+        let Some(verified) = finished.map_err(ExitError::failed)?.map_err(ExitError::Failed)? else {
+            return Ok(());
+        };
+        // Until here the verifier read from them.
+        drop(self.embedded);
+        let wrong = verified.wrong_documents;
+        let examples: Vec<_> = verified.examples.iter().map(|example| format!("\n  {example}")).collect();
+        report.verified(verified, seconds);
+        if wrong == 0 {
+            return Ok(());
+        }
+        Err(ExitError::Failed(format!("{wrong} documents are not as they should be:{}", examples.concat())))
+    }
+}
+
+/// Records that have their outcome.
+fn ended(view: &View) -> u64 {
+    let of_worker = |outcomes: &[u64]| outcomes.iter().sum::<u64>();
+    let snapshots = view.snapshots();
+    snapshots.iter().map(|worker| of_worker(&worker.accounts.outcomes)).sum()
+}
