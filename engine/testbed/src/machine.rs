@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use crate::error::TestbedError;
 use crate::process::run;
+use crate::recipe::prometheus;
 
 /// The oldest Java that Kafka 4 and Elasticsearch 8 run on.
 const JAVA_MAJOR_MIN: u32 = 17;
@@ -47,6 +48,12 @@ const NEEDS: &[Need] = &[
 /// # Errors
 /// [`TestbedError::Missing`] with the list, when something is missing and can't be installed by us.
 pub fn prepare() -> Result<(), TestbedError> {
+    install_missing()?;
+    // Not one of the needs: its package would start a service, so only its programs are taken.
+    prometheus::program("promtool").map(drop)
+}
+
+fn install_missing() -> Result<(), TestbedError> {
     let missing: Vec<&Need> = NEEDS.iter().filter(|need| !(need.is_there)()).collect();
     if missing.is_empty() {
         return Ok(());
@@ -85,7 +92,7 @@ fn install(need: &Need) -> Result<(), TestbedError> {
     last
 }
 
-fn apt_get(arguments: &[&str]) -> Result<(), TestbedError> {
+pub(crate) fn apt_get(arguments: &[&str]) -> Result<(), TestbedError> {
     run(Command::new("apt-get")
         .env("DEBIAN_FRONTEND", "noninteractive")
         .arg("--quiet=2")
@@ -107,8 +114,13 @@ fn names(needs: &[&Need]) -> String {
 }
 
 fn on_path(program: &str) -> bool {
-    std::env::var_os("PATH")
-        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+    find(program).is_some()
+}
+
+/// Where on the path a program is.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
 /// `JAVA_HOME` if it is new enough, else the oldest one that is under `/usr/lib/jvm` (17 starts fastest), else the one

@@ -161,6 +161,34 @@ impl Deref for Elasticsearch {
     }
 }
 
+/// A Prometheus of one test.
+#[derive(Debug)]
+pub struct Prometheus {
+    server: recipe::Prometheus,
+    _reaper: Reaper,
+}
+
+impl Prometheus {
+    /// Starts one with a configuration file.
+    ///
+    /// # Errors
+    /// As [`recipe::Prometheus::start`].
+    pub fn start(configuration: &Path) -> Result<Self, TestbedError> {
+        let reaper = Reaper::watch("prometheus")?;
+        let [port] = ports(&reaper.folder)?;
+        let server = recipe::Prometheus { folder: reaper.folder.clone(), port };
+        server.start(configuration)?;
+        Ok(Self { server, _reaper: reaper })
+    }
+}
+
+impl Deref for Prometheus {
+    type Target = recipe::Prometheus;
+    fn deref(&self) -> &Self::Target {
+        &self.server
+    }
+}
+
 fn node(reaper: &Reaper, settings: &[&str], secured: bool) -> Result<recipe::Elasticsearch, TestbedError> {
     let [port] = ports(&reaper.folder)?;
     let settings = settings.iter().map(|line| (*line).to_owned()).collect();

@@ -2,6 +2,7 @@
 
 pub mod elasticsearch;
 pub mod kafka;
+pub mod prometheus;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 
 pub use elasticsearch::Elasticsearch;
 pub use kafka::Kafka;
+pub use prometheus::Prometheus;
 
 use crate::error::TestbedError;
 use crate::folder;
