@@ -36,6 +36,12 @@ const MESSAGE_BYTES_MAX: usize = 1_000;
 /// A letter that the broker refuses for its size is not lost: it goes out again alone (its size may have been that of
 /// its neighbours), then without its value, then without key and original headers; what is left out is named by
 /// length and hash.
+///
+/// Letters of one key go out one after the other, in the order in which they arose: the next waits while one is tried
+/// again, for its size or because the topic failed. Letters of other keys do not wait, and may lie before it. Letters
+/// arise when records fail, so that of a record that was retried for long lies behind those of later records of its key
+/// (of other documents, or rejected by an operator) that failed at once; and after a crash letters may be written
+/// again.
 #[derive(Debug)]
 pub struct DeadLetters {
     topic: String,
@@ -148,8 +154,9 @@ impl SinkMachine for DeadLetters {
         }
     }
 
+    /// Letters of one request can fail independently, for their size or otherwise, and go out again after it.
     fn one_per_domain(&self) -> bool {
-        false
+        true
     }
 }
 

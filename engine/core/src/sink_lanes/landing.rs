@@ -50,11 +50,17 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
 
     /// Sends every effect of a landed flight where its verdict says.
     fn disband(&mut self, index: usize, mut flight: Flight, turn: &mut Turn<'_>) {
+        let told = turn.events.len();
         let bytes = std::mem::take(&mut flight.bytes);
         let verdicts = std::mem::take(&mut flight.verdicts);
         // Youngest first: what goes back to the front then stands in order.
         for (item, verdict) in std::mem::take(&mut flight.items).into_iter().zip(verdicts).rev() {
             self.decide(index, item, verdict, &bytes, turn);
+        }
+        let told = &mut turn.events[told..];
+        if told.iter().any(|event| matches!(event, LaneEvent::Refused { .. })) {
+            // Oldest first: so the dead letters of a key are queued in the order of the log.
+            told.reverse();
         }
         flight.bytes = bytes;
         self.lanes[index].landed(flight, turn.events);

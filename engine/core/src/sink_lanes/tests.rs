@@ -122,7 +122,7 @@ impl Bench {
     }
 
     fn digest(&mut self, events: Vec<LaneEvent>) {
-        // Within one landing the youngest are told first.
+        // Within one landing they are told in no order that matters.
         let mut batch = Vec::new();
         for event in events {
             match event {
@@ -154,6 +154,44 @@ impl Bench {
         self.lanes.dead_letter_ended(lane, key_hash, &mut events);
         self.digest(events);
     }
+}
+
+#[test]
+fn lanes_are_saturated_when_each_has_its_next_flight_waiting() {
+    let mut bench = Bench::new();
+    assert!(!bench.lanes.is_saturated(), "nothing waits");
+    // A flight takes five; the key names the lane.
+    (0..4).for_each(|offset| bench.enqueue(offset, 0, offset as u64));
+    (4..9).for_each(|offset| bench.enqueue(offset, 1, offset as u64));
+    assert!(!bench.lanes.is_saturated(), "lane 0 has room for one, however full lane 1 is");
+    bench.enqueue(9, 0, 9);
+    assert!(bench.lanes.is_saturated());
+    bench.pump();
+    assert!(!bench.lanes.is_saturated(), "what is in the air does not wait");
+    for departure in std::mem::take(&mut bench.out) {
+        bench.answer(&departure, &Answer::Items(vec![0; 5]));
+    }
+    assert_eq!(bench.tracker.open_records(), 0);
+}
+
+#[test]
+fn refusals_of_one_flight_are_told_in_the_order_of_the_log() {
+    let mut bench = Bench::new();
+    (0..3).for_each(|offset| bench.enqueue(offset, 1, offset as u64));
+    bench.pump();
+    let departure = bench.out.remove(0);
+    let reply = Reply::Answer { status: 200, body: vec![4, 4, 4] };
+    let mut events = Vec::new();
+    let mut turn = Turn::new(bench.now, &mut bench.rng, &mut bench.out, &mut events, &mut bench.measured);
+    bench.lanes.replied(departure.lane, reply, &mut turn);
+    let mut told = Vec::new();
+    for event in events {
+        if let LaneEvent::Refused { pending, .. } = event {
+            told.push(pending.position().offset);
+            pending.abandon();
+        }
+    }
+    assert_eq!(told, [0, 1, 2], "their dead letters are queued in that order");
 }
 
 proptest! {
