@@ -47,11 +47,15 @@ pub enum Bug {
     BreakerNeverOpens,
     /// Takes the late answer to an earlier question for positions for the answer to the latest.
     BelieveStalePositions,
+    /// Goes on, and says nothing, after retention removed what was not read, although that is not accepted.
+    PassOverLostOffsets,
+    /// Takes metadata that it can't read to say that everything up to the log's end is finished.
+    UnreadableMetadataIsFinished,
 }
 
 impl Bug {
     /// Every bug.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::CommitBeforeAck,
         Self::CommitReadOnRevoke,
         Self::RetryOutOfOrder,
@@ -72,6 +76,8 @@ impl Bug {
         Self::IgnoreBudget,
         Self::BreakerNeverOpens,
         Self::BelieveStalePositions,
+        Self::PassOverLostOffsets,
+        Self::UnreadableMetadataIsFinished,
     ];
 }
 

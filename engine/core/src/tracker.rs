@@ -37,8 +37,9 @@ impl Pending {
     }
 
     /// Passes the duty off as one of another epoch (sabotage only).
-    pub(crate) fn renew(&mut self, epoch: Epoch) {
+    pub(crate) fn renew(&mut self, (epoch, sequence): (Epoch, u64)) {
         self.position.epoch = epoch;
+        self.sequence = sequence;
     }
 
     /// A duty that no tracker waits for; for testing sinks by themselves.
@@ -182,10 +183,15 @@ impl OffsetTracker {
         Some(closed)
     }
 
-    /// Whether a slot of that number is open, whatever epoch the duty is of (sabotage only).
-    pub(crate) fn waits_for(&self, pending: &Pending) -> bool {
-        let index = pending.sequence.checked_sub(self.first_sequence);
-        index.and_then(|index| self.slots.get(index as usize)).is_some_and(|slot| slot.parts > 0)
+    /// The open slot in whose place of the ring that duty's slot was, whatever epoch the duty is of (sabotage only).
+    pub(crate) fn place_of(&self, pending: &Pending) -> Option<(Epoch, u64)> {
+        let index = pending.sequence.checked_rem(self.slots.len() as u64)?;
+        let sequence = match pending.position.epoch == self.epoch {
+            true => pending.sequence,
+            false => self.first_sequence + index,
+        };
+        let slot = self.slots.get(sequence.checked_sub(self.first_sequence)? as usize)?;
+        (slot.parts > 0).then_some((self.epoch, sequence))
     }
 
     fn slot(&mut self, sequence: u64) -> &mut Slot {

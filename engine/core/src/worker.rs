@@ -218,9 +218,10 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
     /// Ends one part of a record.
     fn close(&mut self, mut pending: Pending, outcome: Outcome) {
         if self.conduct.has(Bug::TrustEndedEpoch) {
-            match self.partitions[pending.position().partition.index()].as_ref() {
-                Some(state) if state.tracker.waits_for(&pending) => pending.renew(state.epoch),
-                _ => return pending.abandon(),
+            let state = self.partitions[pending.position().partition.index()].as_ref();
+            match state.and_then(|state| state.tracker.place_of(&pending)) {
+                Some(place) => pending.renew(place),
+                None => return pending.abandon(),
             }
         }
         let state = self.partition(pending.position()).expect("what belongs to an ended epoch was given up");

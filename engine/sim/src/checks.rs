@@ -4,7 +4,7 @@ pub(crate) mod ledger;
 pub(crate) mod patience;
 
 /// Names of the invariants, with what each says.
-pub const INVARIANTS: [(&str, &str); 25] = [
+pub const INVARIANTS: [(&str, &str); 26] = [
     ("nothing_lost", "in the end every record is durable, dead-lettered, filtered, duplicate or superseded"),
     ("order", "in each order domain effects are applied in the order of the log"),
     ("key_waits_for_dead_letter", "nothing that must wait for a dead letter overtakes it"),
@@ -37,7 +37,11 @@ pub const INVARIANTS: [(&str, &str); 25] = [
         "once all faults have ended, lag and parked keys fall to zero in bounded time",
     ),
     ("stops_in_time", "a worker that is asked to stop has stopped at its deadline"),
-    ("flow_goes_on", "the flow does not stop with an error"),
+    (
+        "lost_offsets_stop_the_flow",
+        "offsets that retention removed stop the flow, unless it accepts that, and are named exactly",
+    ),
+    ("flow_goes_on", "the flow does not stop with another error"),
     ("no_panic", "the engine does not panic"),
 ];
 

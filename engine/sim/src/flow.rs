@@ -37,6 +37,10 @@ pub trait Outside {
     /// it. Duplicates are not shown.
     fn read(&mut self, record: &LogRecord) -> Fate;
 
+    /// The sequential reader forgets all that it made of that partition's records: retention has removed records that
+    /// nobody had read. It is then shown those that were applied before, and those that remain.
+    fn forget(&mut self, partition: u32);
+
     /// The outside system behind sink number `sink` takes a request: answers status and body, and notes in `touches`
     /// what became of each effect in it.
     fn serve(

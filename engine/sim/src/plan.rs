@@ -32,9 +32,20 @@ pub(crate) enum Fault {
     ClockJump { process: usize, by_ms: i64 },
     /// The group distributes its partitions anew.
     Shuffle,
+    /// The group gives the process up although it runs: its signs of life were lost on the way. It comes back while
+    /// answers to what it had sent are still under way.
+    Expel { process: usize },
     /// Retention removes what is old enough.
     Retention,
+    /// All processes are down for so long that retention removes records that nobody has read.
+    Blackout { for_ms: u64 },
+    /// A share of commits is stored with metadata that the engine can't read: somebody else's, another version's, or
+    /// cut off.
+    Metadata { percent: u8, for_ms: u64 },
 }
+
+/// A request may be under way for that long, slow as it may be: after it, nothing that a dead process has sent is.
+pub(crate) const TRAVEL_MS_MAX: u64 = 12_000;
 
 /// See the module's text.
 #[derive(Debug, Clone)]
@@ -131,7 +142,25 @@ impl Plan {
             for_ms: rng.u64(1_000..20_000),
         };
         self.faults.push((rng.u64(0..self.produce_for_ms), overload));
+        self.draw_broker_faults(rng);
         self.faults.sort_by_key(|(at_ms, _)| *at_ms);
+    }
+}
+
+impl Plan {
+    /// Faults of the broker's side that few of those drawn one by one would show: they take long, or need each other.
+    fn draw_broker_faults(&mut self, rng: &mut fastrand::Rng) {
+        self.worker.accept_lost_offsets = rng.bool();
+        if rng.u8(0..100) < 60 {
+            let for_ms = rng.u64(TRAVEL_MS_MAX + 100..TRAVEL_MS_MAX + 4_000);
+            // It ends before all faults do.
+            let at_ms = rng.u64(0..self.heal_at_ms - for_ms);
+            self.faults.push((at_ms, Fault::Blackout { for_ms }));
+        }
+        if rng.u8(0..100) < 85 {
+            let foreign = Fault::Metadata { percent: rng.u8(30..100), for_ms: rng.u64(8_000..30_000) };
+            self.faults.push((rng.u64(0..self.produce_for_ms), foreign));
+        }
     }
 }
 
@@ -175,7 +204,8 @@ fn draw_fault(rng: &mut fastrand::Rng, processes: usize, systems: usize) -> Faul
         }
         78..85 => Fault::Commits { percent: rng.u8(10..100), for_ms },
         85..88 => Fault::ClockJump { process, by_ms: rng.i64(-7_200_000..7_200_000) },
-        88..96 => Fault::Shuffle,
+        88..92 => Fault::Shuffle,
+        92..97 => Fault::Expel { process },
         _ => Fault::Retention,
     }
 }

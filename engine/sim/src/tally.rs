@@ -34,11 +34,14 @@ pub enum Count {
     BreakerOpened,
     Fences,
     LatePositions,
+    RetentionLosses,
+    LossesRefused,
+    UnreadableMetadata,
 }
 
 impl Count {
     /// Every counter, in the order of the report.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 25] = [
         Self::Records,
         Self::Crashes,
         Self::Rebalances,
@@ -61,16 +64,21 @@ impl Count {
         Self::BreakerOpened,
         Self::Fences,
         Self::LatePositions,
+        Self::RetentionLosses,
+        Self::LossesRefused,
+        Self::UnreadableMetadata,
     ];
 
     /// The kinds of fault that must occur in at least a third of the seeds.
-    pub const FAULTS: [Self; 6] = [
+    pub const FAULTS: [Self; 8] = [
         Self::Crashes,
         Self::Rebalances,
         Self::Items429,
         Self::ParkedKeys,
         Self::DeadLetters,
         Self::LateResponses,
+        Self::RetentionLosses,
+        Self::UnreadableMetadata,
     ];
 
     /// Its name in the report.
@@ -99,6 +107,9 @@ impl Count {
             Self::BreakerOpened => "breaker_opened",
             Self::Fences => "fences",
             Self::LatePositions => "late_positions",
+            Self::RetentionLosses => "retention_losses",
+            Self::LossesRefused => "losses_refused",
+            Self::UnreadableMetadata => "unreadable_metadata",
         }
     }
 }

@@ -7,12 +7,16 @@ mod membership;
 mod network;
 mod positions;
 mod process;
+mod retention;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
 
 use thalweg_connectors::kafka::dead_letter::DeadLetters;
 use thalweg_core::dead_letter::DeadLetterSink;
 
 use crate::broker::group::Group;
-use crate::broker::log::Log;
+use crate::broker::log::{Log, LogRecord};
 use crate::broker::offsets::Committed;
 use crate::checks::ledger::Ledger;
 use crate::checks::patience::Patience;
@@ -56,6 +60,13 @@ pub(crate) struct World<F: Flow> {
     pub(crate) group: Group,
     pub(crate) committed: Vec<Committed>,
     pub(crate) commit_trouble: (u8, u64),
+    pub(crate) metadata_trouble: (u8, u64),
+    /// By partition: one above the highest offset that any process has ever read.
+    pub(crate) read_ends: Vec<i64>,
+    /// By partition: offsets that were not committed when retention removed them.
+    pub(crate) lost: BTreeMap<u32, Range<i64>>,
+    /// Until then no process can start.
+    pub(crate) dark_until_ms: u64,
     pub(crate) outside: F::Outside,
     pub(crate) letters: DeadLetterTopic,
     /// By sink number; the last is the dead-letter topic.
@@ -89,6 +100,10 @@ impl<F: Flow> World<F> {
             group: Group::new(plan.group, plan.partitions),
             committed: vec![None; plan.partitions as usize],
             commit_trouble: (0, 0),
+            metadata_trouble: (0, 0),
+            read_ends: vec![0; plan.partitions as usize],
+            lost: BTreeMap::new(),
+            dark_until_ms: 0,
             // A letter of one of the huge records does not fit.
             letters: DeadLetterTopic::new(LETTERS, plan.request_bytes_max),
             ledger: Ledger::new(plan.partitions, window),
@@ -169,6 +184,7 @@ impl<F: Flow> World<F> {
             Event::Produce => self.produce(),
             Event::Fault(fault) => self.strike(fault)?,
             Event::Heal => self.heal(),
+            Event::Outlived => self.outlive(),
             Event::Look => self.look()?,
             Event::Start(process) => self.start(process),
             Event::Thaw(process, incarnation) => self.thaw(process, incarnation),
@@ -213,12 +229,7 @@ impl<F: Flow> World<F> {
             let new = self.outside.next_record(&mut self.rng);
             let gap = if self.rng.u8(0..100) < 4 { self.rng.i64(1..20) } else { 0 };
             let record = self.log.append(new, gap, 1_700_000_000_000 + self.now_ms as i64).clone();
-            let event_id = self.flow.event_id_header().and_then(|name| record.header(name));
-            let fate = if self.ledger.is_duplicate(&record, event_id) {
-                Fate::Duplicate
-            } else {
-                self.outside.read(&record)
-            };
+            let fate = self.fate_of(&record);
             self.trace.note(self.now_ms, &[1, u64::from(record.partition), record.offset as u64], || {
                 format!("produced {}/{} {fate:?}", record.partition, record.offset)
             });
@@ -235,6 +246,12 @@ impl<F: Flow> World<F> {
             let delay_ms = self.rng.u64(0..mean_ms.max(1) * 2);
             self.after(delay_ms, Event::Produce);
         }
+    }
+
+    /// What must become of the next record.
+    pub(crate) fn fate_of(&mut self, record: &LogRecord) -> Fate {
+        let event_id = self.flow.event_id_header().and_then(|name| record.header(name));
+        if self.ledger.is_duplicate(record, event_id) { Fate::Duplicate } else { self.outside.read(record) }
     }
 
     fn look(&mut self) -> Checked {

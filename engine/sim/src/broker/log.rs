@@ -54,7 +54,7 @@ pub struct PartitionLog {
     pub low: i64,
     /// One above the newest offset there is, markers included.
     pub high: i64,
-    records: Vec<LogRecord>,
+    pub(crate) records: Vec<LogRecord>,
 }
 
 impl PartitionLog {

@@ -16,6 +16,16 @@ struct Entry {
     key: Option<Vec<u8>>,
     fate: Fate,
     appended_ms: u64,
+    /// Retention removed it before it was finished.
+    lost: bool,
+}
+
+/// What is left of a partition after [`Ledger::lose_below`].
+pub(crate) struct Remaining {
+    /// How many records were lost.
+    pub(crate) lost: u64,
+    /// Offsets of the records that remain, with when they were appended.
+    pub(crate) appended_ms: BTreeMap<i64, u64>,
 }
 
 #[derive(Debug, Default)]
@@ -83,7 +93,44 @@ impl Ledger {
             _ => {}
         }
         let (offset, key) = (record.offset, record.key.clone());
-        partition.entries.push(Entry { offset, key, fate, appended_ms: now_ms });
+        partition.entries.push(Entry { offset, key, fate, appended_ms: now_ms, lost: false });
+    }
+
+    /// Retention has removed everything below `low`, and nothing at or above it was ever read: what is unfinished
+    /// below is lost, and no loss of the engine's. What remains has no fate any more and must be appended again: some
+    /// of its records refer to lost ones.
+    pub(crate) fn lose_below(&mut self, partition: u32, low: i64) -> Remaining {
+        let below = self.partitions[partition as usize].entries.partition_point(|entry| entry.offset < low);
+        let remaining = self.partitions[partition as usize].entries.split_off(below);
+        let unfinished = |entry: &Entry| !self.is_entry_settled(partition, entry);
+        let lost: Vec<bool> = self.partitions[partition as usize].entries.iter().map(unfinished).collect();
+        let of = &mut self.partitions[partition as usize];
+        for (entry, lost) in of.entries.iter_mut().zip(&lost) {
+            entry.lost |= *lost;
+        }
+        of.settled = of.settled.min(below);
+        for rejected in of.rejected.values_mut() {
+            rejected.retain(|offset| of.letters.contains(offset));
+        }
+        let chains = self.chains.iter_mut().filter(|((of, _), _)| *of == partition);
+        for (_, chain) in chains {
+            chain.offsets.truncate(chain.applied);
+            chain.refused.retain(|offset| of.letters.contains(offset));
+        }
+        self.seen[partition as usize].clear();
+        Remaining {
+            lost: lost.into_iter().filter(|lost| *lost).count() as u64,
+            appended_ms: remaining.into_iter().map(|entry| (entry.offset, entry.appended_ms)).collect(),
+        }
+    }
+
+    /// Whether the record had its effect.
+    pub(crate) fn was_applied(&self, partition: u32, offset: i64) -> bool {
+        self.entry(partition, offset).is_some_and(|entry| {
+            matches!(entry.fate, Fate::Applied { .. })
+                && !entry.lost
+                && self.is_entry_settled(partition, entry)
+        })
     }
 
     /// An effect reached the outside system. Answers whether it is one that had been applied before.
@@ -100,6 +147,10 @@ impl Ledger {
         if starts.get(&partition).is_some_and(|start| start.has_finished(offset)) {
             let detail = format!("{partition}/{offset} was finished when the epoch of {touch:?} began");
             return Err(Violation::new("finished_not_done_again", detail));
+        }
+        if entry.lost {
+            let detail = format!("{touch:?}, but the record was lost to retention");
+            return Err(Violation::new("only_expected_effects", detail));
         }
         match &entry.fate {
             Fate::Applied { domain } if *domain == touch.domain => {}
@@ -216,6 +267,7 @@ impl Ledger {
 
     fn is_entry_settled(&self, partition: u32, entry: &Entry) -> bool {
         match &entry.fate {
+            _ if entry.lost => true,
             Fate::Filtered | Fate::Duplicate | Fate::Superseded => true,
             Fate::DeadLettered { .. } => self.partitions[partition as usize].letters.contains(&entry.offset),
             Fate::Applied { domain } => self

@@ -34,16 +34,16 @@ impl MessageWorld {
         Self { partitions, traffic, reader: Reader::default(), index: prepared_index(partitions) }
     }
 
-    /// The partition that holds the documents of that name's key.
-    fn partition_of(&self, name: &str) -> Option<u32> {
-        let conversation: u32 = name.split('/').nth(1)?.strip_prefix('c')?.parse().ok()?;
-        Some(conversation % self.partitions)
-    }
-
     fn touch(&self, (name, version): (String, Option<u64>), applied: bool) -> Touch {
         let offset = version.and_then(|version| i64::try_from(version % OFFSETS).ok());
-        Touch { place: self.partition_of(&name).zip(offset), domain: name, applied }
+        Touch { place: partition_of(&name, self.partitions).zip(offset), domain: name, applied }
     }
+}
+
+/// The partition that holds the documents of that name's key.
+fn partition_of(name: &str, partitions: u32) -> Option<u32> {
+    let conversation: u32 = name.split('/').nth(1)?.strip_prefix('c')?.parse().ok()?;
+    Some(conversation % partitions)
 }
 
 fn prepared_index(partitions: u32) -> ElasticsearchTwin {
@@ -63,6 +63,11 @@ impl Outside for MessageWorld {
 
     fn read(&mut self, record: &LogRecord) -> Fate {
         self.reader.read(record)
+    }
+
+    fn forget(&mut self, partition: u32) {
+        let partitions = self.partitions;
+        self.reader.forget(|name| partition_of(name, partitions) == Some(partition));
     }
 
     fn serve(

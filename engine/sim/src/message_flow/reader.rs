@@ -93,6 +93,11 @@ impl Reader {
         Fate::Applied { domain: name }
     }
 
+    /// Forgets documents.
+    pub(super) fn forget(&mut self, which: impl Fn(&str) -> bool) {
+        self.documents.retain(|name, _| !which(name));
+    }
+
     /// Every document, tombstones too.
     pub(super) fn documents(&self) -> &BTreeMap<String, Document> {
         &self.documents

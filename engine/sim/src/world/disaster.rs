@@ -35,12 +35,19 @@ impl<F: Flow> World<F> {
             Fault::Commits { percent, for_ms } => self.commit_trouble = (percent, self.now_ms + for_ms),
             Fault::ClockJump { process, by_ms } => self.processes[process].jump_wall_clock(by_ms),
             Fault::Shuffle => self.group.shuffle(self.now_ms, &mut self.rng),
+            Fault::Expel { process } => {
+                if let Some(member) = self.processes[process].member {
+                    self.group.leave(member, self.now_ms, &mut self.rng);
+                }
+            }
             Fault::Retention => self.retain(),
+            Fault::Blackout { for_ms } => self.black_out(for_ms),
+            Fault::Metadata { percent, for_ms } => self.metadata_trouble = (percent, self.now_ms + for_ms),
         }
         Ok(())
     }
 
-    fn crash(&mut self, number: usize, down_ms: u64) {
+    pub(crate) fn crash(&mut self, number: usize, down_ms: u64) {
         if matches!(self.processes[number].state, State::Down) {
             return;
         }
@@ -101,20 +108,12 @@ impl<F: Flow> World<F> {
         system.patience.outage_began(self.now_ms);
     }
 
-    /// Retention removes records, but never what the flow needs: what is not committed, and the dedupe window before.
-    fn retain(&mut self) {
-        let window = self.plan.worker.dedupe.as_ref().map_or(0, |dedupe| dedupe.window);
-        for (partition, log) in self.log.partitions.iter_mut().enumerate() {
-            let Some((position, _)) = &self.committed[partition] else { continue };
-            log.low = log.low.max(position - window as i64);
-        }
-    }
-
     /// From now on nothing fails any more.
     pub(crate) fn heal(&mut self) {
         self.trace.note(self.now_ms, &[8], || "all faults end".to_owned());
         self.healed = true;
         self.commit_trouble = (0, 0);
+        self.metadata_trouble = (0, 0);
         for system in &mut self.systems {
             system.weather.clear();
         }

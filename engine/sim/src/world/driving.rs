@@ -36,6 +36,10 @@ impl<F: Flow> World<F> {
         if !matches!(self.processes[number].state, State::Down) || self.closing {
             return;
         }
+        if self.now_ms <= self.dark_until_ms {
+            let at_ms = self.dark_until_ms + self.rng.u64(1..500);
+            return self.at(at_ms, Event::Start(number));
+        }
         let incarnation = self.next_id();
         let sinks = self.flow.sinks(self.behaviour).into_iter().map(|(name, machine)| NamedSink {
             name,
@@ -50,6 +54,7 @@ impl<F: Flow> World<F> {
         let process = &mut self.processes[number];
         process.incarnation = incarnation;
         process.worker = Some(worker);
+        process.accepts_lost_offsets = self.plan.worker.accept_lost_offsets;
         process.state = State::Up;
         process.last_turn_ms = self.now_ms;
         self.trace.note(self.now_ms, &[9, number as u64], || format!("process {number} starts"));
@@ -227,6 +232,8 @@ impl<F: Flow> World<F> {
             return Ok(false);
         };
         process.reading.insert(partition, Reading { epoch: reading.epoch, next: last + 1 });
+        let read_end = &mut self.read_ends[partition as usize];
+        *read_end = last.max(*read_end - 1) + 1;
         self.trace.note(self.now_ms, &[13, number as u64, u64::from(partition), last as u64], || {
             format!("process {number} reads {partition}/{}..={last}, {} records", reading.next, batch.len())
         });
@@ -323,9 +330,7 @@ impl<F: Flow> World<F> {
             }
             Command::Release(partitions) => self.release(number, &partitions),
             Command::Stopped { clean } => self.stopped(number, clean),
-            Command::Fail(error) => {
-                return Err(Violation::new("flow_goes_on", format!("process {number}: {error}")));
-            }
+            Command::Fail(error) => self.failed(number, &error)?,
             Command::Warn(warning) => {
                 self.trace.note(self.now_ms, &[14], || format!("process {number} warns: {warning}"));
             }

@@ -24,6 +24,8 @@ pub(crate) enum Event {
     Fault(Fault),
     /// All faults end.
     Heal,
+    /// All have been down for long; retention strikes.
+    Outlived,
     /// The world looks after the group, and after whether all is done.
     Look,
     /// A process starts.

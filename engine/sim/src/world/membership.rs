@@ -3,6 +3,7 @@
 use thalweg_core::worker::{CommitEntry, CommitResult};
 
 use crate::broker::group::{Admission, MemberId};
+use crate::broker::offsets::spoiled;
 use crate::checks::{Checked, Violation};
 use crate::flow::Flow;
 use crate::tally::Count;
@@ -93,7 +94,10 @@ impl<F: Flow> World<F> {
             let detail = format!("{member:?} committed {partition} at {}, after {before}", entry.position);
             return Err(Violation::new("commit_never_backwards", detail));
         }
-        self.committed[partition as usize] = Some((entry.position, entry.metadata.clone()));
+        let (percent, until_ms) = self.metadata_trouble;
+        let spoils = self.now_ms < until_ms && self.rng.u8(0..100) < percent;
+        let metadata = if spoils { spoiled(&entry.metadata, &mut self.rng) } else { entry.metadata.clone() };
+        self.committed[partition as usize] = Some((entry.position, metadata));
         Ok(())
     }
 }

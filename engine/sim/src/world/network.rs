@@ -7,6 +7,7 @@ use thalweg_core::worker::SinkIndex;
 
 use crate::checks::{Checked, Violation};
 use crate::flow::{Flow, Outside};
+use crate::plan::TRAVEL_MS_MAX;
 use crate::tally::Count;
 use crate::twins::dead_letter_topic::Letter;
 use crate::weather::{Outage, Trouble};
@@ -63,7 +64,7 @@ impl<F: Flow> World<F> {
 
     fn latency(&mut self, place: usize) -> u64 {
         let slow = self.systems[place].weather.strikes(Trouble::Slow);
-        if slow { self.rng.u64(200..12_000) } else { self.rng.u64(1..30) }
+        if slow { self.rng.u64(200..TRAVEL_MS_MAX) } else { self.rng.u64(1..30) }
     }
 
     fn reply(

@@ -59,7 +59,10 @@ impl<F: Flow> World<F> {
                 continue;
             }
             let (position, metadata) = found.committed.clone().unwrap_or((found.low, String::new()));
-            let finished = commit_metadata::decode(position, &metadata).unwrap_or_default();
+            let finished = commit_metadata::decode(position, &metadata).unwrap_or_else(|_| {
+                self.tally.one(Count::UnreadableMetadata);
+                Vec::new()
+            });
             starts.insert(partition, Start { position, finished });
             process.told.insert(partition);
         }
@@ -81,6 +84,12 @@ impl<F: Flow> World<F> {
                     process.asked.get(&partition)
                 );
                 return Err(Violation::new("starts_where_last_told", detail));
+            }
+            let begins = process.starts.get(&partition).map_or(0, |start| start.position);
+            let lost = self.lost.get(&partition).filter(|lost| begins < lost.end);
+            if let Some(lost) = lost.filter(|_| !process.accepts_lost_offsets) {
+                let detail = format!("process {number} reads {partition} although {lost:?} is lost");
+                return Err(Violation::new("lost_offsets_stop_the_flow", detail));
             }
             process.reading.insert(partition, Reading { epoch: read.epoch, next: read.offset });
         }

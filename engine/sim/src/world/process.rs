@@ -53,6 +53,8 @@ pub(crate) struct Process<O> {
     pub(crate) must_fence: bool,
     /// The commit that is out was asked for since.
     pub(crate) fence_is_out: bool,
+    /// Whether it goes on when offsets were lost to retention.
+    pub(crate) accepts_lost_offsets: bool,
     /// It was asked to stop: when it must have.
     pub(crate) stops_by_ms: Option<u64>,
     /// When it starts again after it has stopped.
@@ -83,6 +85,7 @@ impl<O> Process<O> {
             last_turn_ms: 0,
             must_fence: false,
             fence_is_out: false,
+            accepts_lost_offsets: false,
             stops_by_ms: None,
             back_after_ms: 0,
             last_notice_ms: 0,
