@@ -10,6 +10,9 @@ use super::looping::Driver;
 use super::old::NewPartition;
 use super::thread::Ending;
 
+/// A commit that was on its way while the partitions were lost ends within this; one that waits longer has timed out.
+const FENCED_AFTER_LOSS_MS: u64 = 60_000;
+
 impl<O: Operator> Driver<O> {
     pub(super) fn poll_source(&mut self, now: Now) {
         for event in self.source.poll_events() {
@@ -32,6 +35,7 @@ impl<O: Operator> Driver<O> {
             SourceEvent::Lost(ids) => {
                 tracing::warn!(partitions = %self.names(&ids), "partitions lost: the group has given them away");
                 self.counted.rebalances += 1;
+                self.lost_ms = Some(now.uptime_ms);
                 self.reading.stop(&ids);
                 self.rebuilds.forget(&ids);
                 self.worker.lost(ids, now);
@@ -53,12 +57,18 @@ impl<O: Operator> Driver<O> {
             }
             SourceEvent::Fatal(reason) if self.counted.joined => self.give_up_source(&reason, now),
             SourceEvent::Fatal(reason) => self.fail(format!("the Kafka client can't go on: {reason}"), now),
+            // The client had come back by itself as another member: what fenced its commit is itself.
+            SourceEvent::Fenced(reason) if self.lost_lately(now) => self.give_up_source(&reason, now),
             SourceEvent::Fenced(reason) => {
                 let why = "another member has the same instance id (kafka.group.instance_id must differ)";
                 self.fail(format!("the group has put another in our place: {why}: {reason}"), now);
             }
             SourceEvent::Warning(reason) => tracing::warn!("kafka: {reason}"),
         }
+    }
+
+    fn lost_lately(&self, now: Now) -> bool {
+        self.lost_ms.is_some_and(|lost_ms| now.uptime_ms.saturating_sub(lost_ms) < FENCED_AFTER_LOSS_MS)
     }
 
     /// What the source was given is lost with it; a new one goes on from what is committed.

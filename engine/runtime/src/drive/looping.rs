@@ -50,6 +50,8 @@ pub(super) struct Driver<O> {
     pub(super) stopping: bool,
     /// The source is of no use (any more), and owns nothing: another one is to try.
     pub(super) joins_anew: bool,
+    /// When the group last gave partitions of ours away.
+    pub(super) lost_ms: Option<u64>,
     /// Why the flow must not go on.
     pub(super) failed: Option<Ending>,
     pub(super) ended: Option<Ending>,

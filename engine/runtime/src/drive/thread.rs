@@ -183,6 +183,7 @@ fn driver<O: Operator>(
         stop_deadline_ms: engine.stop_deadline_ms,
         stopping: false,
         joins_anew: false,
+        lost_ms: None,
         failed: None,
         ended: None,
         next_tick_ms: clock::now().uptime_ms,
