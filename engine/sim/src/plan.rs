@@ -157,9 +157,24 @@ impl Plan {
             let at_ms = rng.u64(0..self.heal_at_ms - for_ms);
             self.faults.push((at_ms, Fault::Blackout { for_ms }));
         }
+        if rng.u8(0..100) < 50 {
+            self.draw_comeback(rng);
+        }
         if rng.u8(0..100) < 85 {
             let foreign = Fault::Metadata { percent: rng.u8(30..100), for_ms: rng.u64(8_000..30_000) };
             self.faults.push((rng.u64(0..self.produce_for_ms), foreign));
+        }
+    }
+
+    /// A process is given up and comes back in the middle of a time of slow answers: those to what it had sent
+    /// before arrive while the same partitions' next records wait for theirs.
+    fn draw_comeback(&mut self, rng: &mut fastrand::Rng) {
+        let (at_ms, for_ms) = (rng.u64(500..self.produce_for_ms), rng.u64(4_000..10_000));
+        let slow = Fault::Trouble { system: 0, trouble: Trouble::Slow, percent: rng.u8(70..100), for_ms };
+        self.faults.push((at_ms, slow));
+        let process = rng.usize(0..self.processes);
+        for _ in 0..rng.u8(1..=3) {
+            self.faults.push((at_ms + rng.u64(500..for_ms), Fault::Expel { process }));
         }
     }
 }

@@ -64,7 +64,12 @@ impl<F: Flow> World<F> {
 
     fn latency(&mut self, place: usize) -> u64 {
         let slow = self.systems[place].weather.strikes(Trouble::Slow);
-        if slow { self.rng.u64(200..TRAVEL_MS_MAX) } else { self.rng.u64(1..30) }
+        match slow {
+            false => self.rng.u64(1..30),
+            // Half of the slow ones still come in time for somebody to believe them.
+            true if self.rng.bool() => self.rng.u64(200..1_500),
+            true => self.rng.u64(200..TRAVEL_MS_MAX),
+        }
     }
 
     fn reply(
