@@ -30,6 +30,7 @@ mod startup;
 mod supervise;
 mod terminal;
 mod topic_watch;
+mod totals;
 pub mod trial;
 mod tryout;
 

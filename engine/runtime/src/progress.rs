@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use indicatif::HumanCount;
 use thalweg_core::measured::LATENCY_MAX_MS;
 
 use crate::admin::View;
 use crate::snapshot::{Snapshot, breaker_state};
+use crate::totals::{Totals, lag, parked_keys};
 use crate::{clock, terminal};
 
 /// Often enough to look alive, seldom enough to be read.
@@ -58,10 +58,7 @@ async fn log(view: &View) {
 /// All workers at one time.
 #[derive(Debug)]
 struct Moment {
-    uptime_ms: u64,
-    read: u64,
-    ended: u64,
-    end_to_end_ms: Option<Histogram<u64>>,
+    totals: Totals,
     lag: Option<u64>,
     in_flight: u64,
     parked: usize,
@@ -70,25 +67,12 @@ struct Moment {
 
 impl Moment {
     fn of(snapshots: &[Snapshot], uptime_ms: u64) -> Self {
-        let mut end_to_end_ms: Option<Histogram<u64>> = None;
-        for histogram in snapshots.iter().map(|snapshot| &snapshot.latencies.end_to_end_ms) {
-            match &mut end_to_end_ms {
-                Some(sum) => *sum += histogram,
-                none => *none = Some(histogram.clone()),
-            }
-        }
-        let partitions = || snapshots.iter().flat_map(|snapshot| &snapshot.partitions);
-        let known = partitions().any(|partition| partition.lag().is_some());
         let sinks = || snapshots.iter().flat_map(|snapshot| &snapshot.sinks);
         Self {
-            uptime_ms,
-            read: snapshots.iter().map(|snapshot| snapshot.accounts.read).sum(),
-            ended: snapshots.iter().flat_map(|snapshot| snapshot.accounts.outcomes).sum(),
-            end_to_end_ms,
-            lag: known.then(|| partitions().filter_map(|partition| partition.lag()).sum()),
+            totals: Totals::of(snapshots, uptime_ms),
+            lag: lag(snapshots),
             in_flight: snapshots.iter().map(|snapshot| snapshot.accounts.open()).sum(),
-            parked: snapshots.iter().map(|snapshot| snapshot.held_keys).sum::<usize>()
-                + sinks().map(|(_, sink)| sink.parked_keys).sum::<usize>(),
+            parked: parked_keys(snapshots),
             breakers: breakers(sinks().map(|(name, sink)| (*name, breaker_state(sink)))),
         }
     }
@@ -120,17 +104,11 @@ struct Going {
 
 impl Going {
     fn between(before: &Moment, now: &Moment) -> Self {
-        let passed_ms = now.uptime_ms.saturating_sub(before.uptime_ms).max(1);
-        let per_second = |before: u64, now: u64| now.saturating_sub(before).saturating_mul(1_000) / passed_ms;
-        let delivered = now.end_to_end_ms.clone().and_then(|mut delivered| {
-            if let Some(before) = &before.end_to_end_ms {
-                delivered.subtract(before).ok()?;
-            }
-            (!delivered.is_empty()).then_some(delivered)
-        });
+        let [in_per_second, out_per_second] = now.totals.per_second_since(&before.totals);
+        let delivered = now.totals.delivered_since(&before.totals);
         Self {
-            in_per_second: per_second(before.read, now.read),
-            out_per_second: per_second(before.ended, now.ended),
+            in_per_second: in_per_second as u64,
+            out_per_second: out_per_second as u64,
             p99_ms: delivered.map(|delivered| delivered.value_at_quantile(0.99)),
             lag: now.lag,
             in_flight: now.in_flight,

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use parking_lot::Mutex;
 use serde::Serialize;
 use thalweg_core::time::Now;
@@ -12,6 +11,7 @@ use thalweg_core::time::Now;
 use crate::admin::View;
 use crate::clock;
 use crate::snapshot::Snapshot;
+use crate::totals::{Totals, lag, parked_keys};
 
 /// Ten minutes.
 const SAMPLES_MAX: usize = 600;
@@ -52,19 +52,10 @@ pub(crate) struct History {
     samples: VecDeque<Sample>,
     /// How many there have been.
     taken: u64,
-    before: Option<Before>,
+    before: Option<Totals>,
     sinks: BTreeMap<&'static str, Since>,
     /// When a record got its outcome for the last time, or none was open.
     progressed_ms: u64,
-}
-
-/// Totals at the last sample.
-#[derive(Debug)]
-struct Before {
-    uptime_ms: u64,
-    read: u64,
-    ended: u64,
-    end_to_end_ms: Option<Histogram<u64>>,
 }
 
 /// The history, written by one task and read by the page.
@@ -85,7 +76,7 @@ impl History {
     /// Takes a sample; the first only notes where counting begins.
     pub(crate) fn take(&mut self, snapshots: &[Snapshot], now: Now) {
         self.note_sinks(snapshots, now);
-        let after = Before::of(snapshots, now);
+        let after = Totals::of(snapshots, now.uptime_ms);
         let open: u64 = snapshots.iter().map(|snapshot| snapshot.accounts.open()).sum();
         let Some(before) = self.before.take() else {
             self.progressed_ms = now.uptime_ms;
@@ -95,18 +86,17 @@ impl History {
         if after.ended != before.ended || open == 0 {
             self.progressed_ms = now.uptime_ms;
         }
-        let seconds = after.uptime_ms.saturating_sub(before.uptime_ms).max(1) as f64 / 1e3;
-        let per_second = |after: u64, before: u64| after.saturating_sub(before) as f64 / seconds;
-        let [p50_ms, p99_ms, p99_9_ms] =
-            percentiles(after.end_to_end_ms.as_ref(), before.end_to_end_ms.as_ref());
+        let [in_per_second, out_per_second] = after.per_second_since(&before);
+        let delivered = after.delivered_since(&before);
+        let percentile = |quantile| delivered.as_ref().map(|delivered| delivered.value_at_quantile(quantile));
         self.taken += 1;
         self.samples.push_back(Sample {
             unix_ms: now.unix_ms,
-            in_per_second: per_second(after.read, before.read),
-            out_per_second: per_second(after.ended, before.ended),
-            p50_ms,
-            p99_ms,
-            p99_9_ms,
+            in_per_second,
+            out_per_second,
+            p50_ms: percentile(0.5),
+            p99_ms: percentile(0.99),
+            p99_9_ms: percentile(0.999),
             lag_records: lag(snapshots),
             parked_keys: parked_keys(snapshots),
             sink_down: self.sinks.values().any(|since| since.down_ms.is_some()),
@@ -159,47 +149,6 @@ impl History {
     pub(crate) fn progressed_ms(&self) -> u64 {
         self.progressed_ms
     }
-}
-
-impl Before {
-    fn of(snapshots: &[Snapshot], now: Now) -> Self {
-        let all = |of: fn(&Snapshot) -> u64| snapshots.iter().map(of).sum();
-        let mut histograms = snapshots.iter().map(|snapshot| &snapshot.latencies.end_to_end_ms);
-        let end_to_end_ms = histograms.next().cloned().map(|mut sum| {
-            // All are made alike: none has a value that the first can't hold.
-            histograms.for_each(|one| sum += one);
-            sum
-        });
-        Self {
-            uptime_ms: now.uptime_ms,
-            read: all(|snapshot| snapshot.accounts.read),
-            ended: all(|snapshot| snapshot.accounts.outcomes.iter().sum()),
-            end_to_end_ms,
-        }
-    }
-}
-
-/// Of what was counted between the two.
-fn percentiles(after: Option<&Histogram<u64>>, before: Option<&Histogram<u64>>) -> [Option<u64>; 3] {
-    let Some(mut second) = after.cloned() else { return [None; 3] };
-    if before.is_some_and(|before| second.subtract(before).is_err()) || second.is_empty() {
-        return [None; 3];
-    }
-    [0.5, 0.99, 0.999].map(|quantile| Some(second.value_at_quantile(quantile)))
-}
-
-/// Of all partitions whose end is known; `None`: of none.
-pub(crate) fn lag(snapshots: &[Snapshot]) -> Option<u64> {
-    let partitions = snapshots.iter().flat_map(|snapshot| &snapshot.partitions);
-    partitions.filter_map(crate::snapshot::PartitionSnapshot::lag).reduce(|sum, lag| sum + lag)
-}
-
-/// Keys that wait for a retry or a dead letter, at sinks and before the operators.
-pub(crate) fn parked_keys(snapshots: &[Snapshot]) -> usize {
-    let of = |snapshot: &Snapshot| {
-        snapshot.held_keys + snapshot.sinks.iter().map(|(_, sink)| sink.parked_keys).sum::<usize>()
-    };
-    snapshots.iter().map(of).sum()
 }
 
 #[cfg(test)]

@@ -5,13 +5,14 @@ use thalweg_core::outcome::Outcome;
 use thalweg_core::time::Now;
 use thalweg_core::worker::WorkerSettings;
 
-use super::history::{History, Sample, lag, parked_keys};
+use super::history::{History, Sample};
 use super::latest_letters::Letter;
 use super::situation::{Down, Facts, Situation};
 use crate::admin::{SILENT_MS, View};
 use crate::clock;
 use crate::drive::Plan;
 use crate::snapshot::Snapshot;
+use crate::totals::{lag, parked_keys};
 
 /// Rates are means over so many samples: one second alone is unsteady.
 const RECENT: usize = 5;
