@@ -3,6 +3,8 @@
 //! Records are what the core lets in and out by its budget. The rest does not depend on how many are open, and is
 //! taken off before: the program itself, what sinks keep, and what each assigned partition costs.
 
+use thalweg_core::dedupe::{self, Dedupe};
+
 use crate::drive::SPARE_BYTES_MAX;
 use crate::flow::Flow;
 use crate::settings::{EngineSettings, SettingError};
@@ -22,9 +24,6 @@ const READ_AHEAD_COST: u64 = 6;
 /// Less read ahead than this, for one partition, would turn fetching into asking record by record.
 const READ_AHEAD_KILOBYTES_MIN: u64 = 64;
 
-/// An id in the ring (24 bytes) and in the table (5 bytes at a load of 7/8), after both have last doubled.
-const ID_BYTES: u64 = 48;
-
 /// A worker needs this much for records and partitions to go on at all: some records of the largest size.
 const WORKER_BYTES_MIN: u64 = 16 << 20;
 
@@ -42,9 +41,9 @@ pub(crate) struct MemoryPlan {
 impl MemoryPlan {
     /// For a flow whose topic has so many partitions: at worst this process reads them all.
     pub(crate) fn of<O>(flow: &Flow<O>, engine: &EngineSettings, partitions: u32) -> Self {
-        let window = flow.dedupe.as_ref().map_or(0, |dedupe| dedupe.0.window);
+        let dedupe_bytes = flow.dedupe.as_ref().map_or(0, |dedupe| Dedupe::bytes_max(dedupe.0.window));
         let prefetch_kilobytes = flow.source.settings.read.prefetch_kilobytes_per_partition;
-        Self::divided(engine, sink_bytes(flow), partitions, prefetch_kilobytes, window)
+        Self::divided(engine, sink_bytes(flow), partitions, prefetch_kilobytes, dedupe_bytes)
     }
 
     fn divided(
@@ -52,23 +51,32 @@ impl MemoryPlan {
         sink_bytes: u64,
         partitions: u32,
         prefetch_kilobytes: u32,
-        window: u64,
+        dedupe_bytes: u64,
     ) -> Self {
         let ahead = engine.memory_bytes / READ_AHEAD_SHARE / READ_AHEAD_COST / u64::from(partitions.max(1));
         let ahead_kilobytes = (ahead >> 10).max(READ_AHEAD_KILOBYTES_MIN).min(prefetch_kilobytes.into());
         Self {
             worker_bytes: worker_bytes(engine, sink_bytes),
-            partition_bytes: (ahead_kilobytes << 10) * READ_AHEAD_COST + window.saturating_mul(ID_BYTES),
+            partition_bytes: (ahead_kilobytes << 10) * READ_AHEAD_COST + dedupe_bytes,
             read_ahead_kilobytes: u32::try_from(ahead_kilobytes).unwrap_or(u32::MAX),
         }
     }
 }
 
-/// Checks that the memory is enough for what does not depend on the topic; nothing connects.
+/// Checks that the memory is enough for what does not depend on the topic, and that ids can be told apart as far back
+/// as they are to be; nothing connects.
 ///
 /// # Errors
 /// When it is not.
 pub(crate) fn check<O>(flow: &Flow<O>, engine: &EngineSettings) -> Result<(), SettingError> {
+    let window = flow.dedupe.as_ref().map_or(0, |dedupe| dedupe.0.window);
+    if window > dedupe::WINDOW_MAX {
+        return Err(SettingError::new(
+            "dedupe.window",
+            window,
+            format!("must be at most {}", dedupe::WINDOW_MAX),
+        ));
+    }
     let sink_bytes = sink_bytes(flow);
     if worker_bytes(engine, sink_bytes) >= WORKER_BYTES_MIN {
         return Ok(());
@@ -99,7 +107,7 @@ mod tests {
 
     fn plan(memory_bytes: u64, partitions: u32) -> MemoryPlan {
         let engine = EngineSettings { memory_bytes, ..EngineSettings::default() };
-        MemoryPlan::divided(&engine, SINK_BYTES, partitions, 4_096, 100_000)
+        MemoryPlan::divided(&engine, SINK_BYTES, partitions, 4_096, Dedupe::bytes_max(100_000))
     }
 
     #[test]
