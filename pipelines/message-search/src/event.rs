@@ -10,7 +10,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::escapes;
+use crate::{escapes, plain};
 
 /// A message event. Texts are decoded where they name the document, and JSON (quotes included) elsewhere.
 #[derive(Debug, PartialEq, Eq)]
@@ -104,7 +104,7 @@ impl Key {
         }
     }
 
-    fn of(name: &str) -> Option<Self> {
+    pub(crate) fn of(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|key| key.name() == name)
     }
 }
@@ -114,6 +114,10 @@ impl<'e> Fields<'e> {
     #[must_use]
     pub fn get(&self, key: Key) -> Option<&'e str> {
         self.values[key as usize]
+    }
+
+    pub(crate) fn set(&mut self, key: Key, json: &'e str) {
+        self.values[key as usize] = Some(json);
     }
 
     fn required(&self, key: Key) -> Result<&'e str, EventError> {
@@ -127,14 +131,14 @@ impl<'e> Fields<'e> {
 
 /// What the three events are called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     Created,
     Updated,
     Deleted,
 }
 
 impl Kind {
-    fn of(name: &str) -> Option<Self> {
+    pub(crate) fn of(name: &str) -> Option<Self> {
         match name {
             "message.created" => Some(Self::Created),
             "message.updated" => Some(Self::Updated),
@@ -144,7 +148,7 @@ impl Kind {
     }
 
     /// Which keys its payload has; others are passed over.
-    fn knows(self, key: Key) -> bool {
+    pub(crate) fn knows(self, key: Key) -> bool {
         match self {
             Self::Created => true,
             Self::Updated => matches!(key, Key::Id | Key::TenantId | Key::Content | Key::Metadata),
@@ -159,20 +163,28 @@ impl Kind {
 /// When the value is no event; the message quotes nothing of it.
 pub fn decode(value: &[u8]) -> Result<Event<'_>, EventError> {
     let text = std::str::from_utf8(value).map_err(undecodable)?;
+    let (kind, fields) = match plain::read(text) {
+        Some(read) => read,
+        None => decode_strictly(text)?,
+    };
+    event(kind, fields)
+}
+
+/// Reads any JSON; the stack it takes grows with the nesting.
+pub(crate) fn decode_strictly(text: &str) -> Result<(Kind, Fields<'_>), EventError> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let envelope = reader.deserialize_map(EnvelopeVisitor).map_err(|error| undecodable(place(&error)))?;
     reader.end().map_err(|error| undecodable(place(&error)))?;
-    let fields = match envelope {
-        Envelope::Unknown => return Err(EventError::UnknownType),
-        Envelope::Read(kind, fields) => (kind, fields),
+    match envelope {
+        Envelope::Unknown => Err(EventError::UnknownType),
+        Envelope::Read(kind, fields) => Ok((kind, fields)),
         Envelope::Late(kind, payload) => {
             let mut reader = serde_json::Deserializer::from_str(payload.get());
             let read =
                 PayloadSeed(kind).deserialize(&mut reader).map_err(|error| undecodable(place(&error)))?;
-            (kind, read)
+            Ok((kind, read))
         }
-    };
-    event(fields.0, fields.1)
+    }
 }
 
 fn event<'e>(kind: Kind, fields: Fields<'e>) -> Result<Event<'e>, EventError> {

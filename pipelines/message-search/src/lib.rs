@@ -6,6 +6,7 @@ pub mod event;
 mod flow;
 mod index_messages;
 mod nesting;
+mod plain;
 mod settings;
 
 pub use demo::TRYOUT;

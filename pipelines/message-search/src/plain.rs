@@ -1,0 +1,215 @@
+//! The usual event, read at a fraction of what a JSON parser costs.
+//!
+//! Nearly all producers write events the same way: the type first, then a payload of known keys, no escapes, no line
+//! breaks, metadata flat. Such a value is read here with one look at each byte and one search for each text's end.
+//! Whatever differs in the least is left to [`event::decode`](crate::event::decode): this reader says "not plain",
+//! and never that a value is wrong.
+
+use crate::event::{Fields, Key, Kind};
+
+/// The kind and the fields of an event that is written plainly. `None`: it is not, and may still be an event.
+pub(crate) fn read(text: &str) -> Option<(Kind, Fields<'_>)> {
+    // Without these, a text ends at the next quote, a space is all the white space there is, and no text can be wrong.
+    let unusual = text.as_bytes().iter().fold(false, |any, byte| any | (*byte < b' ') | (*byte == b'\\'));
+    if unusual {
+        return None;
+    }
+    let mut rest = Rest(text);
+    rest.take(b'{')?;
+    (rest.name()? == "type").then_some(())?;
+    let kind = Kind::of(unquoted(rest.text()?))?;
+    rest.take(b',')?;
+    (rest.name()? == "payload").then_some(())?;
+    let fields = payload(&mut rest, kind)?;
+    rest.take(b'}')?;
+    rest.0.trim_start_matches(' ').is_empty().then_some((kind, fields))
+}
+
+fn payload<'e>(rest: &mut Rest<'e>, kind: Kind) -> Option<Fields<'e>> {
+    let mut fields = Fields::default();
+    let mut metadata_stood = false;
+    rest.take(b'{')?;
+    loop {
+        let key = Key::of(rest.name()?)?;
+        if !kind.knows(key) || fields.get(key).is_some() {
+            return None;
+        }
+        if key != Key::Metadata {
+            fields.set(key, rest.text()?);
+        } else if std::mem::replace(&mut metadata_stood, true) {
+            return None;
+        } else if rest.literal("null").is_none() {
+            fields.set(key, flat_object(rest)?);
+        }
+        if rest.take(b',').is_none() {
+            return rest.take(b'}').map(|()| fields);
+        }
+    }
+}
+
+/// An object whose values are texts, small whole numbers, true, false or null.
+fn flat_object<'e>(rest: &mut Rest<'e>) -> Option<&'e str> {
+    rest.skip_spaces();
+    let begin = rest.0;
+    rest.take(b'{')?;
+    if rest.take(b'}').is_none() {
+        loop {
+            rest.name()?;
+            let known = ["true", "false", "null"].into_iter().find_map(|word| rest.literal(word));
+            known.or_else(|| rest.whole_number()).or_else(|| rest.text().map(|_| ()))?;
+            if rest.take(b',').is_none() {
+                rest.take(b'}')?;
+                break;
+            }
+        }
+    }
+    Some(&begin[..begin.len() - rest.0.len()])
+}
+
+fn unquoted(json: &str) -> &str {
+    json.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')).unwrap_or(json)
+}
+
+/// What has not been read.
+struct Rest<'e>(&'e str);
+
+impl<'e> Rest<'e> {
+    fn skip_spaces(&mut self) {
+        // Compact JSON has none: then nothing is called.
+        if self.0.starts_with(' ') {
+            self.0 = self.0.trim_start_matches(' ');
+        }
+    }
+
+    /// Takes the byte of an ASCII character, and spaces before it.
+    fn take(&mut self, character: u8) -> Option<()> {
+        self.skip_spaces();
+        self.0 = self.0.strip_prefix(char::from(character))?;
+        Some(())
+    }
+
+    fn literal(&mut self, word: &str) -> Option<()> {
+        self.skip_spaces();
+        self.0 = self.0.strip_prefix(word)?;
+        Some(())
+    }
+
+    /// Takes the name of a pair, and its colon.
+    fn name(&mut self) -> Option<&'e str> {
+        let name = self.text()?;
+        self.take(b':')?;
+        Some(unquoted(name))
+    }
+
+    /// Takes a text; quotes included.
+    fn text(&mut self) -> Option<&'e str> {
+        self.skip_spaces();
+        let inner = self.0.strip_prefix('"')?;
+        let end = memchr::memchr(b'"', inner.as_bytes())? + 2;
+        let (text, after) = self.0.split_at(end);
+        self.0 = after;
+        Some(text)
+    }
+
+    /// Takes a whole number that fits any reader: at most 15 digits, no zero in front.
+    fn whole_number(&mut self) -> Option<()> {
+        let digits = self.0.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, after) = self.0.split_at(digits);
+        let fits = (1..=15).contains(&digits) && (digits == 1 || !number.starts_with('0'));
+        // Something else behind it makes it another kind of number, or none.
+        let ends = matches!(after.bytes().next(), Some(b',' | b'}' | b' '));
+        (fits && ends).then(|| self.0 = after)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::event::decode_strictly;
+
+    const CREATED: &str = r#"{"type":"message.created","payload":{"id":"m-1","conversationId":"c-1","senderId":"u-1","content":"Grüße, 你好","tenantId":"t-1","timestamp":"2023-08-15T10:30:00Z","metadata":{"a":"b","n":12,"t":true,"z":null}}}"#;
+
+    #[test]
+    fn the_usual_events_are_plain() {
+        let updated = r#"{"type":"message.updated","payload":{"tenantId":"t","metadata":null,"id":"m"}}"#;
+        let deleted = r#" { "type" : "message.deleted", "payload": {"id": "m", "tenantId": "t" } } "#;
+        for value in [CREATED, updated, deleted] {
+            assert!(read(value).is_some(), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_is_unusual_is_left_to_the_strict_reader() {
+        for (from, to) in [
+            ("你好", "\\u4f60"),
+            ("m-1", "m\n1"),
+            (r#""id":"m-1","#, r#""id":"m-1","id":"m-2","#),
+            (r#""id":"m-1""#, r#""id":1"#),
+            (r#""id":"m-1","#, r#""other":1,"id":"m-1","#),
+            ("message.created", "message.moved"),
+            (":12,", ":1.2,"),
+            (":12,", ":012,"),
+            (":12,", ":{},"),
+            ("}}}", "}}},"),
+            ("}}}", "}}"),
+        ] {
+            let value = CREATED.replace(from, to);
+            assert_ne!(value, CREATED);
+            assert_eq!(read(&value).map(|(kind, _)| kind), None, "{value}");
+        }
+    }
+
+    fn piece() -> impl Strategy<Value = &'static str> {
+        prop::sample::select(vec![
+            "{",
+            "}",
+            ",",
+            ":",
+            "\"",
+            " ",
+            "null",
+            "0",
+            "12",
+            "1e5",
+            "true",
+            "\"id\":\"x\"",
+            "\"a\":",
+            "[1]",
+            "\\n",
+            "\\x",
+            "\\\"",
+            "\t",
+            "\"type\":\"message.deleted\"",
+            "\"payload\":{}",
+            "\"metadata\":{}",
+            "\"metadata\":null",
+            "\"tenantId\":\"t\",",
+        ])
+    }
+
+    fn damaged() -> impl Strategy<Value = String> {
+        let edits = prop::collection::vec((0usize..CREATED.len(), 0usize..12, piece()), 1..4);
+        edits.prop_map(|edits| {
+            let mut value = CREATED.to_owned();
+            for (at, removed, piece) in edits {
+                let from = value.floor_char_boundary(at.min(value.len()));
+                let to = value.floor_char_boundary((from + removed).min(value.len())).max(from);
+                value.replace_range(from..to, piece);
+            }
+            value
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_000))]
+        #[test]
+        fn what_it_reads_the_strict_reader_reads_as_well(value in damaged()) {
+            if let Some((kind, fields)) = read(&value) {
+                let strict = decode_strictly(&value);
+                prop_assert_eq!(strict.ok(), Some((kind, fields)), "{}", value);
+            }
+        }
+    }
+}
