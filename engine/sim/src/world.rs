@@ -251,7 +251,11 @@ impl<F: Flow> World<F> {
     /// What must become of the next record.
     pub(crate) fn fate_of(&mut self, record: &LogRecord) -> Fate {
         let event_id = self.flow.event_id_header().and_then(|name| record.header(name));
-        if self.ledger.is_duplicate(record, event_id) { Fate::Duplicate } else { self.outside.read(record) }
+        if event_id.is_some_and(|id| self.ledger.is_duplicate(record, id)) {
+            Fate::Duplicate
+        } else {
+            self.outside.read(record)
+        }
     }
 
     fn look(&mut self) -> Checked {
