@@ -7,6 +7,7 @@ use thalweg::kafka::{Headers, Produce, TopicError, encode_headers};
 
 use super::letter::Letter;
 use super::plan::Plan;
+use super::safe_text::safe;
 use crate::connection::Connection;
 use crate::failure::Failure;
 
@@ -60,6 +61,11 @@ impl Targets {
         let (topic, partition) = self.home(letter);
         let (key, value) = (letter.key.as_deref(), letter.value.as_deref());
         Produce { topic, partition, key, value, headers: Headers::new(headers) }
+    }
+
+    /// Where the letter goes, for people.
+    pub(crate) fn topic(&self, letter: &Letter) -> String {
+        safe(self.home(letter).0.as_bytes())
     }
 
     /// The topic and the partition; `None`: by the key, as the client does it.

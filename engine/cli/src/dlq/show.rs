@@ -191,7 +191,7 @@ mod tests {
         let cut: serde_json::Value = serde_json::from_str(&json(&many, false).unwrap()).unwrap();
         assert_eq!(
             (cut["value_cut"].as_bool(), cut["value"].as_str().map(str::len)),
-            (Some(true), Some(4_096))
+            (Some(true), Some(4_095))
         );
         let all: serde_json::Value = serde_json::from_str(&json(&many, true).unwrap()).unwrap();
         assert_eq!(all["value"].as_str().map(str::len), Some(27_000));

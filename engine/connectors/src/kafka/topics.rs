@@ -157,7 +157,9 @@ impl Topics {
         let begun = Instant::now();
         loop {
             let mut list = TopicPartitionList::with_capacity(partitions as usize);
-            numbers.clone().for_each(|number| drop(list.add_partition(topic, number)));
+            for number in numbers.clone() {
+                list.add_partition(topic, number);
+            }
             let found = client.committed_offsets(list, self.timeout);
             let found = librdkafka::committed_of(&found.map_err(|error| self.failed(topic, &error))?);
             let wrong = found.iter().map(|committed| committed.error_code).find(|code| *code != 0);

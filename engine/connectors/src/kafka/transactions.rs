@@ -25,6 +25,9 @@ const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long the coordinator may take: some seconds while it moves to another broker.
 const COORDINATOR_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How often a transaction that failed is tried: twice after a refused record, and once more for bad luck.
+const TRIES: u32 = 3;
+
 /// Between two looks for delivery reports, which arrive on a thread of the client.
 const REPORTS_PAUSE: Duration = Duration::from_millis(1);
 
@@ -116,11 +119,30 @@ impl Transactions {
         Ok(transactions)
     }
 
-    /// Writes the records, in their order, and the positions. Records that are refused undo the whole transaction.
+    /// Writes the records, in their order, and the positions. Records that are refused undo the whole transaction; what
+    /// only failed is tried again.
     ///
     /// # Errors
     /// Whatever else goes wrong; see [`TransactionError`] for what holds then.
     pub fn write(
+        &self,
+        records: &[Produce<'_>],
+        positions: &[Position<'_>],
+    ) -> Result<Written, TransactionError> {
+        let mut reason = String::new();
+        for _ in 0..TRIES {
+            match self.try_write(records, positions)? {
+                Written::Refused(answers) => match refusals_of(answers) {
+                    Ok(refused) => return Ok(Written::Refused(refused)),
+                    Err(failure) => reason = failure,
+                },
+                Written::Committed => return Ok(Written::Committed),
+            }
+        }
+        Err(TransactionError::Aborted { reason })
+    }
+
+    fn try_write(
         &self,
         records: &[Produce<'_>],
         positions: &[Position<'_>],
@@ -220,6 +242,19 @@ impl Transactions {
         }
         let reason = fatal.map_or_else(|| error.to_string(), |(_, reason)| reason);
         TransactionError::Aborted { reason }
+    }
+}
+
+/// The records that were refused; when none was, what failed. The transaction after one with a refused record always
+/// fails: its numbers do not join on to what the broker has, which ends with the next.
+fn refusals_of(answers: Vec<(usize, ItemAnswer)>) -> Result<Vec<(usize, ItemAnswer)>, String> {
+    let failed = |(_, answer): &(usize, ItemAnswer)| match answer {
+        ItemAnswer::Failed(reason) => Some(reason.clone()),
+        _ => None,
+    };
+    match answers.iter().map(failed).collect::<Option<Vec<_>>>() {
+        Some(reasons) => Err(reasons.into_iter().next().unwrap_or_default()),
+        None => Ok(answers.into_iter().filter(|answer| failed(answer).is_none()).collect()),
     }
 }
 

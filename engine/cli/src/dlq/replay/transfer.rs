@@ -84,7 +84,8 @@ impl Transfer<'_> {
             };
             let full = letters.len() >= letters_max || bytes >= BYTES_MAX;
             if full || (waited && !letters.is_empty()) {
-                self.write(std::mem::take(&mut letters), plan, outcome)?;
+                self.write(&mut letters, plan, outcome)?;
+                letters.clear();
                 bytes = 0;
                 self.interrupt.wait_until(due(begun, outcome.replayed, rate));
             }
@@ -93,73 +94,76 @@ impl Transfer<'_> {
         Ok(())
     }
 
-    /// Letters in one transaction with the memory of them; those that the target refuses are left out.
+    /// Letters in one transaction with the memory of them.
     ///
     /// They go in the order of their records. On the dead-letter topic they lie in the order in which they failed, which
     /// differs where an operator refused a record while its key's last one was still being tried by a sink: those two
     /// lie close together, and are in order again here, unless the end of a transaction falls between them.
     fn write(
         &mut self,
-        mut letters: Vec<Letter>,
+        letters: &mut [Letter],
         plan: &mut Plan<'_>,
         outcome: &mut Outcome,
     ) -> Result<(), Failure> {
         letters.sort_by(|one, other| one.original.cmp(&other.original));
-        while !letters.is_empty() {
-            let mut replayed: BTreeMap<i32, Replayed> = BTreeMap::new();
-            for Letter { place, .. } in &letters {
-                let before = || plan.partitions[place.partition.cast_unsigned() as usize].replayed.clone();
-                replayed.entry(place.partition).or_insert_with(before).settle(place.offset..place.offset + 1);
-            }
-            let topic = &self.connection.topic;
-            let positions: Vec<Position<'_>> = replayed
-                .iter()
-                .map(|(number, after)| position(topic, *number, after))
-                .collect::<Result<_, _>>()?;
-            let rewritten: Vec<Rewritten<'_>> = letters.iter().map(Rewritten::of).collect();
-            let records: Vec<_> = rewritten.iter().map(|letter| self.targets.record(letter)).collect();
-            let written = self.transactions.write(&records, &positions);
-            match written.map_err(|error| Failure::of_transaction(error, &outcome.group))? {
-                Written::Committed => {
-                    outcome.replayed += letters.len() as u64;
-                    for (number, after) in replayed {
-                        plan.partitions[number.cast_unsigned() as usize].replayed = after;
-                    }
-                    self.progress.show(outcome.replayed);
-                    return Ok(());
+        let mut replayed: BTreeMap<i32, Replayed> = BTreeMap::new();
+        for Letter { place, .. } in letters.iter() {
+            let before = || plan.partitions[place.partition.cast_unsigned() as usize].replayed.clone();
+            replayed.entry(place.partition).or_insert_with(before).settle(place.offset..place.offset + 1);
+        }
+        let topic = &self.connection.topic;
+        let positions: Vec<Position<'_>> = replayed
+            .iter()
+            .map(|(number, after)| position(topic, *number, after))
+            .collect::<Result<_, _>>()?;
+        let rewritten: Vec<Rewritten<'_>> = letters.iter().map(Rewritten::of).collect();
+        let records: Vec<_> = rewritten.iter().map(|letter| self.targets.record(letter)).collect();
+        let written = self.transactions.write(&records, &positions);
+        match written.map_err(|error| Failure::of_transaction(error, &outcome.group))? {
+            Written::Refused(refused) => self.divide(letters, &refused, plan, outcome),
+            Written::Committed => {
+                outcome.replayed += letters.len() as u64;
+                for (number, after) in replayed {
+                    plan.partitions[number.cast_unsigned() as usize].replayed = after;
                 }
-                Written::Refused(refused) => self.leave_out(&mut letters, refused, outcome)?,
+                self.progress.show(outcome.replayed);
+                Ok(())
             }
         }
-        Ok(())
     }
 
-    /// Takes those letters away that are refused for what they are.
-    fn leave_out(
-        &self,
-        letters: &mut Vec<Letter>,
-        mut refused: Vec<(usize, ItemAnswer)>,
+    /// Looks for those that are refused for what they are: a letter may only have been in one batch with such a one.
+    fn divide(
+        &mut self,
+        letters: &mut [Letter],
+        refused: &[(usize, ItemAnswer)],
+        plan: &mut Plan<'_>,
         outcome: &mut Outcome,
     ) -> Result<(), Failure> {
-        // From the last, so that the places before stay.
-        refused.sort_by_key(|(index, _)| std::cmp::Reverse(*index));
-        let before = letters.len();
-        for (index, answer) in &refused {
-            if let ItemAnswer::TooLarge(why) | ItemAnswer::Invalid(why) = answer {
-                let letter = letters.remove(*index);
+        let why = refused.iter().find_map(|(_, answer)| match answer {
+            ItemAnswer::TooLarge(why) | ItemAnswer::Invalid(why) => Some(why),
+            _ => None,
+        });
+        match (why, letters) {
+            (None, letters) => {
+                let why = refused.first().map_or_else(String::new, |(_, answer)| format!("{answer:?}"));
+                let topic = letters.first().map_or_else(String::new, |letter| self.targets.topic(letter));
+                Err(Failure::Failed(format!(
+                    "{topic} takes no letters: {why}; the same command goes on where it ended"
+                )))
+            }
+            (Some(why), [letter]) => {
                 outcome.refused += 1;
-                let original = &letter.original;
-                let line = format!("letter {}: {} takes it not: {why}", letter.place, original.topic);
-                self.progress.say(&line);
+                let topic = self.targets.topic(letter);
+                self.progress.say(&format!("letter {}: {} does not take it: {why}", letter.place, topic));
+                Ok(())
+            }
+            (Some(_), letters) => {
+                let (first, second) = letters.split_at_mut(letters.len() / 2);
+                self.write(first, plan, outcome)?;
+                self.write(second, plan, outcome)
             }
         }
-        if letters.len() < before {
-            return Ok(());
-        }
-        let why = refused.first().map_or_else(String::new, |(_, answer)| format!("{answer:?}"));
-        Err(Failure::Failed(format!(
-            "the letters can't be written: {why}; the same command goes on where it ended"
-        )))
     }
 
     /// Remembers the state of every partition.
