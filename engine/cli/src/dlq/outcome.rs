@@ -60,6 +60,8 @@ pub(crate) struct Outcome {
     pub(crate) to: Option<String>,
     /// The group that remembers what was replayed.
     pub(crate) group: String,
+    /// The group remembered an earlier replay when this one began.
+    pub(crate) remembered: bool,
     /// Nothing was written.
     pub(crate) dry_run: bool,
     /// It went on where an interrupted one had ended.
@@ -113,6 +115,14 @@ impl Outcome {
         if self.resumed {
             text.push_str(
                 "(an interrupted replay goes on: up to the letter that was the last when it began)\n",
+            );
+        }
+        if !self.remembered {
+            // Writing to a String can't fail.
+            let _ = writeln!(
+                text,
+                "(the group {group} remembered no earlier replay; Kafka forgets what was remembered longer ago than \
+                 offsets.retention.minutes, a week by default)"
             );
         }
         text.push_str(&self.reasons.lines());

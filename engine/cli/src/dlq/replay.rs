@@ -90,6 +90,7 @@ fn remembered(
 ) -> Result<Vec<(Span, Replayed)>, Failure> {
     let spans = &connection.spans;
     let committed = connection.topics.committed(&connection.topic, spans.len() as u32)?;
+    outcome.remembered = committed.iter().any(Option::is_some);
     let mut partitions = Vec::with_capacity(spans.len());
     for (span, committed) in spans.iter().zip(committed) {
         let Span { partition, from, end } = *span;

@@ -98,6 +98,7 @@ fn a_dry_run_writes_nothing_and_remembers_nothing() {
         dry.output.contains("would be replayed") && dry.output.contains("nothing was written"),
         "{dry:?}"
     );
+    assert!(dry.output.contains("remembered no earlier replay"), "{dry:?}");
     assert_eq!(scene.ends(&scene.topic), 0, "not even a marker");
     assert_eq!(scene.replay("").number("replayed"), 30);
 }
@@ -148,6 +149,10 @@ fn a_letter_that_a_crash_has_written_twice_is_replayed_once() {
     assert_eq!((ended.code, ended.number("replayed"), ended.number("written_twice")), (Some(0), 2, 2));
     let again = scene.replay("");
     assert_eq!((again.number("replayed"), again.number("replayed_before")), (0, 4));
+    assert_eq!(
+        (&ended.json()[0]["remembered"], &again.json()[0]["remembered"]),
+        (&false.into(), &true.into())
+    );
     assert_eq!(values(&scene.read(&scene.topic), "k"), ["value 0", "value 1"]);
 }
 
