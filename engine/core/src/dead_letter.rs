@@ -4,6 +4,11 @@ use crate::failure::Reason;
 use crate::record::Record;
 use crate::sink::{Domain, SinkMachine};
 
+/// The header that a replayed dead letter carries: how often its record was replayed, in decimal. It is part of the
+/// event's id ([`crate::dedupe::EventId`]), so that a replay is no duplicate of the record that failed, and it is what
+/// ends a loop of replays. Everything else of the record is as it was.
+pub const REPLAY_COUNT: &str = "dlq.replay_count";
+
 /// All that a dead letter says.
 #[derive(Debug, Clone, Copy)]
 pub struct DeadLetter<'a> {

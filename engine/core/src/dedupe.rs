@@ -3,10 +3,17 @@
 //! A record is a duplicate when its event id was seen at a lower offset of the same partition, at most `window`
 //! offsets below. Every sighting counts, also of duplicates and of records that end as dead letters, so the answer
 //! depends on the log alone, and re-reading `window` offsets rebuilds the set exactly: nothing is stored.
+//!
+//! A replayed dead letter carries how often it was replayed ([`REPLAY_COUNT`]), and that count is part of its id: the
+//! record that failed was a sighting too, and without the count its replay would be a duplicate. The same letter
+//! replayed twice has the same count, and is one.
 
 use std::collections::VecDeque;
 
 use hashbrown::HashTable;
+
+use crate::dead_letter::REPLAY_COUNT;
+use crate::headers::Headers;
 
 /// The widest window: two of them must fit into the 32 bits that are kept of an offset.
 pub const WINDOW_MAX: u64 = 1 << 30;
@@ -34,9 +41,32 @@ pub struct Dedupe {
     latest: HashTable<u32>,
 }
 
-fn fingerprint(event_id: &[u8]) -> Fingerprint {
-    let bits = xxhash_rust::xxh3::xxh3_128(event_id);
-    [bits as u32 | 1, (bits >> 32) as u32, (bits >> 64) as u32]
+/// What a record is told by: the id that its producer gave the event, and how often it was replayed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventId<'r> {
+    /// The value of the flow's id header.
+    pub id: &'r [u8],
+    /// The value of [`REPLAY_COUNT`], any bytes; `None`: not a replay.
+    pub replay_count: Option<&'r [u8]>,
+}
+
+impl<'r> EventId<'r> {
+    /// The event id of a record with those headers; `None` when it has none of that name.
+    #[must_use]
+    pub fn of(headers: Headers<'r>, name: &str) -> Option<Self> {
+        let [id, replay_count] = headers.get_both([name, REPLAY_COUNT]);
+        id.map(|id| Self { id, replay_count })
+    }
+
+    fn fingerprint(self) -> Fingerprint {
+        use xxhash_rust::xxh3::{xxh3_64, xxh3_128, xxh3_128_with_seed};
+        let bits = match self.replay_count {
+            None => xxh3_128(self.id),
+            // The seed 0 is the one of ids without a count.
+            Some(count) => xxh3_128_with_seed(self.id, xxh3_64(count).max(1)),
+        };
+        [bits as u32 | 1, (bits >> 32) as u32, (bits >> 64) as u32]
+    }
 }
 
 /// What the table sorts ids by.
@@ -67,9 +97,9 @@ impl Dedupe {
     ///
     /// # Panics
     /// When `offset` is not above the last one.
-    pub fn sees(&mut self, event_id: &[u8], offset: i64) -> bool {
+    pub fn sees(&mut self, event_id: EventId<'_>, offset: i64) -> bool {
         self.move_on_to(offset);
-        let fingerprint = fingerprint(event_id);
+        let fingerprint = event_id.fingerprint();
         self.seen.push_back(fingerprint);
         let (seen, first) = (&self.seen, self.first as u32);
         let at = |offset: &u32| seen[offset.wrapping_sub(first) as usize];
@@ -122,37 +152,47 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::HashMap;
 
+    /// Offset, id, and the replay count if there is one.
+    type Sighted = (i64, u8, Option<u8>);
+
     /// The rule, written down naively.
-    fn naive(log: &[(i64, u8)], window: u64) -> Vec<bool> {
+    fn naive(log: &[Sighted], window: u64) -> Vec<bool> {
         let mut last = HashMap::new();
         log.iter()
-            .map(|(offset, id)| {
-                let before = last.insert(*id, *offset);
+            .map(|(offset, id, count)| {
+                let before = last.insert((*id, *count), *offset);
                 before.is_some_and(|before: i64| (*offset - before) as u64 <= window)
             })
             .collect()
     }
 
     /// Mostly small steps; some leave the window, or the 32 bits that are kept of an offset, behind.
-    fn log() -> impl Strategy<Value = Vec<(i64, u8)>> {
+    fn log() -> impl Strategy<Value = Vec<Sighted>> {
         let step = prop_oneof![50 => 1i64..4, 2 => 40i64..80, 1 => Just(1 << 32), 1 => Just((1 << 32) - 1)];
+        let count = prop_oneof![4 => Just(None), 1 => (0u8..3).prop_map(Some)];
         let beginning = prop_oneof![Just(0), Just((1i64 << 32) - 100)];
-        (beginning, prop::collection::vec((step, 0u8..30), 0..400)).prop_map(|(mut offset, steps)| {
+        (beginning, prop::collection::vec((step, 0u8..30, count), 0..400)).prop_map(|(mut offset, steps)| {
             steps
                 .into_iter()
-                .map(|(step, id)| {
+                .map(|(step, id, count)| {
                     offset += step;
-                    (offset, id)
+                    (offset, id, count)
                 })
                 .collect()
         })
+    }
+
+    fn sees(dedupe: &mut Dedupe, (offset, id, count): &Sighted) -> bool {
+        let count = count.map(|count| [count]);
+        let event_id = EventId { id: &[*id], replay_count: count.as_ref().map(<[u8; 1]>::as_slice) };
+        dedupe.sees(event_id, *offset)
     }
 
     proptest! {
         #[test]
         fn answers_as_the_rule_says(log in log(), window in 1u64..60) {
             let mut dedupe = Dedupe::new(window);
-            let seen: Vec<bool> = log.iter().map(|(offset, id)| dedupe.sees(&[*id], *offset)).collect();
+            let seen: Vec<bool> = log.iter().map(|sighted| sees(&mut dedupe, sighted)).collect();
             prop_assert_eq!(seen, naive(&log, window));
             prop_assert!(dedupe.seen.len() as u64 <= window + 1);
             prop_assert!(dedupe.seen.capacity() as u64 <= window + 1);
@@ -163,12 +203,24 @@ mod tests {
             let cut = cut.min(log.len());
             let expected = naive(&log, window);
             let mut dedupe = Dedupe::new(window);
-            let committed = log.get(cut).map_or(0, |(offset, _)| *offset);
-            for (offset, id) in log[..cut].iter().filter(|(offset, _)| *offset >= committed - window as i64) {
-                dedupe.sees(&[*id], *offset);
+            let committed = log.get(cut).map_or(0, |(offset, ..)| *offset);
+            for sighted in log[..cut].iter().filter(|(offset, ..)| *offset >= committed - window as i64) {
+                sees(&mut dedupe, sighted);
             }
-            let after: Vec<bool> = log[cut..].iter().map(|(offset, id)| dedupe.sees(&[*id], *offset)).collect();
+            let after: Vec<bool> = log[cut..].iter().map(|sighted| sees(&mut dedupe, sighted)).collect();
             prop_assert_eq!(&after[..], &expected[cut..]);
         }
+    }
+
+    #[test]
+    fn a_replay_is_no_duplicate_of_what_failed_and_one_of_itself() {
+        let mut dedupe = Dedupe::new(10);
+        let mut seen = |count: Option<&'static str>, offset| {
+            let replay_count = count.map(str::as_bytes);
+            dedupe.sees(EventId { id: b"e", replay_count }, offset)
+        };
+        assert_eq!([seen(None, 0), seen(Some("1"), 1), seen(Some("2"), 2)], [false; 3]);
+        assert_eq!([seen(None, 3), seen(Some("1"), 4), seen(Some("2"), 5)], [true; 3]);
+        assert!(!seen(Some(""), 6), "an empty count is a count");
     }
 }

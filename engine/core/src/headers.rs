@@ -37,6 +37,21 @@ impl<'b> Headers<'b> {
         self.iter().filter(|(found, _)| *found == name.as_bytes()).last().and_then(|(_, value)| value)
     }
 
+    /// As [`Headers::get`] for two names, in one pass: as cheap as for one where the second is absent.
+    #[must_use]
+    pub fn get_both(&self, names: [&str; 2]) -> [Option<&'b [u8]>; 2] {
+        let [first, second] = names.map(str::as_bytes);
+        let mut values = [None; 2];
+        for (name, value) in self.iter() {
+            if name == first {
+                values[0] = value;
+            } else if name == second {
+                values[1] = value;
+            }
+        }
+        values
+    }
+
     /// Names and values in their order.
     #[must_use]
     pub fn iter(&self) -> HeaderIter<'b> {
@@ -162,6 +177,8 @@ mod tests {
         let headers = Headers::new(&bytes);
         assert_eq!(headers.get("a"), Some(b"2".as_slice()));
         assert_eq!(headers.get("b"), None);
+        assert_eq!(headers.get_both(["a", "c"]), [Some(b"2".as_slice()), None]);
+        assert_eq!(headers.get_both(["b", "a"]), [None, Some(b"2".as_slice())]);
         assert_eq!(Headers::default().get("a"), None);
     }
 }

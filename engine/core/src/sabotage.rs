@@ -35,6 +35,8 @@ pub enum Bug {
     NoDedupeRewind,
     /// Dedupe does not see the records that were finished before the restart.
     DedupeSkipsFinished,
+    /// Dedupe takes a replayed dead letter for a duplicate of the record that failed.
+    IgnoreReplayCount,
     /// Goes on after a suspension without asking whether the partitions are still its own.
     NoFenceAfterSuspension,
     /// The finished stretches above the commit position are taken one offset too far.
@@ -55,7 +57,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every bug.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::CommitBeforeAck,
         Self::CommitReadOnRevoke,
         Self::RetryOutOfOrder,
@@ -70,6 +72,7 @@ impl Bug {
         Self::TwoOfADomain,
         Self::NoDedupeRewind,
         Self::DedupeSkipsFinished,
+        Self::IgnoreReplayCount,
         Self::NoFenceAfterSuspension,
         Self::MetadataOffByOne,
         Self::NoBisect,

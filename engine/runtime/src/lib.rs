@@ -45,12 +45,25 @@ pub use thalweg_core::operator::{Operator, Output, Step, Then};
 pub use thalweg_core::record::Record;
 pub use thalweg_core::sink::SinkHandle;
 
-/// Kafka's settings.
+/// Kafka: its settings, and for tools beside the flows: topics, stretches of them, transactions.
 pub mod kafka {
+    pub use thalweg_connectors::kafka::answer::ItemAnswer;
+    pub use thalweg_connectors::kafka::produce::Produce;
     pub use thalweg_connectors::kafka::secret::Secret;
     pub use thalweg_connectors::kafka::settings::{
         GroupSettings, KafkaSettings, SaslMechanism, SaslSettings, TlsSettings,
     };
+    pub use thalweg_connectors::kafka::span::{LoggedRecord, Polled, Span, SpanReader};
+    pub use thalweg_connectors::kafka::topics::{TopicDescription, TopicError, Topics};
+    pub use thalweg_connectors::kafka::transactions::{Position, TransactionError, Transactions, Written};
+    pub use thalweg_core::commit_metadata;
+    pub use thalweg_core::headers::{Headers, encode_headers};
+}
+
+/// What dead letters say of themselves in their headers.
+pub mod dead_letters {
+    pub use thalweg_connectors::kafka::dead_letter::{HEADER_NAMES, LEFT_OUT_NAMES};
+    pub use thalweg_core::dead_letter::REPLAY_COUNT;
 }
 
 /// Documents in Elasticsearch.

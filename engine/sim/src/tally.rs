@@ -37,11 +37,12 @@ pub enum Count {
     RetentionLosses,
     LossesRefused,
     UnreadableMetadata,
+    Replays,
 }
 
 impl Count {
     /// Every counter, in the order of the report.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Records,
         Self::Crashes,
         Self::Rebalances,
@@ -67,6 +68,7 @@ impl Count {
         Self::RetentionLosses,
         Self::LossesRefused,
         Self::UnreadableMetadata,
+        Self::Replays,
     ];
 
     /// The kinds of fault that must occur in at least a third of the seeds.
@@ -110,6 +112,7 @@ impl Count {
             Self::RetentionLosses => "retention_losses",
             Self::LossesRefused => "losses_refused",
             Self::UnreadableMetadata => "unreadable_metadata",
+            Self::Replays => "replays",
         }
     }
 }

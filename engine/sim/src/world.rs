@@ -229,6 +229,7 @@ impl<F: Flow> World<F> {
             let new = self.outside.next_record(&mut self.rng);
             let gap = if self.rng.u8(0..100) < 4 { self.rng.i64(1..20) } else { 0 };
             let record = self.log.append(new, gap, 1_700_000_000_000 + self.now_ms as i64).clone();
+            self.tally.add(Count::Replays, u64::from(record.header("dlq.replay_count").is_some()));
             let fate = self.fate_of(&record);
             self.trace.note(self.now_ms, &[1, u64::from(record.partition), record.offset as u64], || {
                 format!("produced {}/{} {fate:?}", record.partition, record.offset)
@@ -251,7 +252,11 @@ impl<F: Flow> World<F> {
     /// What must become of the next record.
     pub(crate) fn fate_of(&mut self, record: &LogRecord) -> Fate {
         let event_id = self.flow.event_id_header().and_then(|name| record.header(name));
-        if self.ledger.is_duplicate(record, event_id) { Fate::Duplicate } else { self.outside.read(record) }
+        if event_id.is_some_and(|id| self.ledger.is_duplicate(record, id)) {
+            Fate::Duplicate
+        } else {
+            self.outside.read(record)
+        }
     }
 
     fn look(&mut self) -> Checked {

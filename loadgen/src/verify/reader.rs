@@ -15,7 +15,10 @@ pub struct Record<'a> {
     pub value: Option<&'a [u8]>,
     /// The header `message-id`, if there is one.
     pub message_id: Option<&'a [u8]>,
-    /// Stands for the three above.
+    /// The header `dlq.replay_count`, if there is one: a replayed dead letter, which is another event to dedupe than
+    /// the record that failed.
+    pub replay_count: Option<&'a [u8]>,
+    /// Stands for key, value and message id.
     pub fingerprint: u64,
 }
 
@@ -34,7 +37,8 @@ pub struct Expected {
 #[derive(Debug)]
 pub struct Reader {
     window: u64,
-    dedupe: HashMap<u32, Dedupe>,
+    /// One for each partition and replay count: ids of different counts never meet.
+    dedupe: HashMap<(u32, Option<Vec<u8>>), Dedupe>,
     /// What the index must hold.
     pub documents: Documents,
     /// What must be on the dead-letter topic.
@@ -67,26 +71,41 @@ impl Reader {
 
     /// Reads the next record of a partition; partitions may take turns.
     pub fn read(&mut self, position: Position, record: &Record<'_>) {
-        self.records += 1;
-        if let Some(id) = record.message_id {
-            let dedupe = self.dedupe.entry(position.partition).or_insert_with(|| Dedupe::new(self.window));
-            if dedupe.sighted(position.offset, id) {
-                self.duplicates += 1;
-                return;
-            }
-        } else {
-            self.without_id += 1;
+        if self.is_duplicate(position, record) {
+            return;
         }
         let applied =
             decode(record.key, record.value).and_then(|event| self.documents.apply(event, position));
         match applied {
             Ok(Applied::Changed) => {}
             Ok(Applied::Superseded) => self.superseded += 1,
-            Err(reason) => {
-                let (fingerprint, value_bytes) = (record.fingerprint, record.value.map_or(0, <[u8]>::len));
-                self.dead_letters.insert(position, Expected { reason, fingerprint, value_bytes });
-            }
+            Err(reason) => self.expect_letter(position, record, reason),
         }
+    }
+
+    /// Reads the next record, which the index refused at the time although it is in order.
+    pub fn read_refused(&mut self, position: Position, record: &Record<'_>) {
+        if !self.is_duplicate(position, record) {
+            self.expect_letter(position, record, Reason::DocumentRefused);
+        }
+    }
+
+    fn is_duplicate(&mut self, position: Position, record: &Record<'_>) -> bool {
+        self.records += 1;
+        let Some(id) = record.message_id else {
+            self.without_id += 1;
+            return false;
+        };
+        let of = (position.partition, record.replay_count.map(<[u8]>::to_vec));
+        let dedupe = self.dedupe.entry(of).or_insert_with(|| Dedupe::new(self.window));
+        let duplicate = dedupe.sighted(position.offset, id);
+        self.duplicates += u64::from(duplicate);
+        duplicate
+    }
+
+    fn expect_letter(&mut self, position: Position, record: &Record<'_>, reason: Reason) {
+        let (fingerprint, value_bytes) = (record.fingerprint, record.value.map_or(0, <[u8]>::len));
+        self.dead_letters.insert(position, Expected { reason, fingerprint, value_bytes });
     }
 }
 

@@ -13,8 +13,30 @@ fn at(offset: u64) -> Position {
 }
 
 fn read(reader: &mut Reader, offset: u64, value: Option<&str>, message_id: Option<&str>) {
-    let (value, message_id) = (value.map(str::as_bytes), message_id.map(str::as_bytes));
-    reader.read(at(offset), &Record { key: Some(b"c"), value, message_id, fingerprint: 0 });
+    replay(reader, offset, value, message_id, None);
+}
+
+fn replay(
+    reader: &mut Reader,
+    offset: u64,
+    value: Option<&str>,
+    message_id: Option<&str>,
+    count: Option<&str>,
+) {
+    let [value, message_id, replay_count] = [value, message_id, count].map(|text| text.map(str::as_bytes));
+    let key = Some(b"c".as_slice());
+    reader.read(at(offset), &Record { key, value, message_id, replay_count, fingerprint: 0 });
+}
+
+#[test]
+fn a_replay_is_another_event_and_the_same_replay_again_is_not() {
+    let mut reader = Reader::new(10);
+    for (offset, count) in [None, Some("1"), Some("1"), Some("2"), None, Some("1")].into_iter().enumerate() {
+        replay(&mut reader, offset as u64, None, Some("a"), count);
+    }
+    let mut dead: Vec<_> = reader.dead_letters.keys().map(|at| at.offset).collect();
+    dead.sort_unstable();
+    assert_eq!((dead.as_slice(), reader.duplicates), ([0, 1, 3].as_slice(), 3));
 }
 
 #[test]
@@ -78,9 +100,9 @@ fn the_reader_finds_exactly_the_poison() {
             _ => {}
         }
         let message_id = Some(&record.message_id[..]);
-        let fingerprint = fingerprint(record.key(), record.value(), message_id);
-        reader
-            .read(at(offset), &Record { key: record.key(), value: record.value(), message_id, fingerprint });
+        let (key, value) = (record.key(), record.value());
+        let fingerprint = fingerprint(key, value, message_id);
+        reader.read(at(offset), &Record { key, value, message_id, replay_count: None, fingerprint });
     }
     let found: BTreeMap<u64, Reason> =
         reader.dead_letters.iter().map(|(at, dead)| (at.offset, dead.reason)).collect();

@@ -5,12 +5,12 @@ use super::compare;
 use super::dead_letters::{Checker, Found};
 use super::elasticsearch::Elasticsearch;
 use super::index::Source;
-use super::reader::{Reader, Record};
+use super::reader::Reader;
 use super::reason::Position;
 use super::report::Report;
 use super::settings::{Against, Settings};
 use super::stand_in::StandIn;
-use super::topic::{Topic, header, identity};
+use super::topic::{Topic, header, record};
 use crate::acked;
 use crate::progress::Progress;
 use crate::report_format::ReportFormat;
@@ -51,10 +51,9 @@ fn read_topic(settings: &Settings, report: &mut Report) -> Result<Reader> {
     let mut progress = Progress::new(Some(topic.offsets()));
     let mut reader = Reader::new(settings.window);
     topic.each(|position, message| {
-        let (fingerprint, message_id) = identity(message);
-        acknowledged.met(position, fingerprint);
-        let (key, value) = (message.key(), message.payload());
-        reader.read(position, &Record { key, value, message_id, fingerprint });
+        let record = record(message);
+        acknowledged.met(position, record.fingerprint);
+        reader.read(position, &record);
         progress.show(reader.records, || "reading the topic".to_owned());
     })?;
     progress.clear();
@@ -138,7 +137,7 @@ fn dead_letter(settings: &Settings, at: Position, message: &BorrowedMessage<'_>)
         at,
         original,
         reason: text(&settings.header_reason).map(str::to_owned),
-        fingerprint: identity(message).0,
+        fingerprint: record(message).fingerprint,
         has_value: message.payload().is_some(),
     })
 }

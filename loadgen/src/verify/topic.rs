@@ -1,5 +1,6 @@
 //! Reads a topic once, from its first record to what was its last one when reading began.
 
+use super::reader::Record;
 use super::reason::Position;
 use crate::brokers::Brokers;
 use crate::fingerprint::{MESSAGE_ID, fingerprint};
@@ -16,6 +17,8 @@ use std::time::{Duration, Instant};
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// A partition that yields nothing for so long, although it has more, is taken for broken.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// The header that says how often a dead letter was replayed.
+const REPLAY_COUNT: &str = "dlq.replay_count";
 const POLL: Duration = Duration::from_millis(100);
 
 /// The records of a topic, as they were when it was opened.
@@ -135,9 +138,11 @@ pub fn header<'a>(message: &'a BorrowedMessage<'_>, name: &str) -> Option<&'a [u
     message.headers()?.iter().filter(|header| header.key == name).last().and_then(|header| header.value)
 }
 
-/// The record's [`fingerprint`], and the message id in it.
+/// The record as the reader needs it.
 #[must_use]
-pub fn identity<'a>(message: &'a BorrowedMessage<'_>) -> (u64, Option<&'a [u8]>) {
+pub fn record<'a>(message: &'a BorrowedMessage<'_>) -> Record<'a> {
     let message_id = header(message, MESSAGE_ID);
-    (fingerprint(message.key(), message.payload(), message_id), message_id)
+    let (key, value) = (message.key(), message.payload());
+    let fingerprint = fingerprint(key, value, message_id);
+    Record { key, value, message_id, replay_count: header(message, REPLAY_COUNT), fingerprint }
 }

@@ -3,9 +3,8 @@
 use crate::tools::{Letter, elasticsearch, errors, loadgen, make_index, produce, report, unique, verify};
 use clap::Parser;
 use loadgen::brokers::Brokers;
-use loadgen::verify::reader::{Reader, Record};
-use loadgen::verify::topic::{Topic, identity};
-use rdkafka::message::Message;
+use loadgen::verify::reader::Reader;
+use loadgen::verify::topic::{Topic, record};
 use serde_json::Value;
 
 #[derive(Parser)]
@@ -24,14 +23,13 @@ fn expected(topic: &str) -> (Reader, Vec<Letter>) {
         .unwrap()
         .unwrap()
         .each(|position, message| {
-            let (fingerprint, message_id) = identity(message);
-            let (key, value) = (message.key(), message.payload());
-            reader.read(position, &Record { key, value, message_id, fingerprint });
+            let record = record(message);
+            reader.read(position, &record);
             if let Some(dead) = reader.dead_letters.get(&position) {
                 letters.push(Letter {
-                    key: key.map(<[u8]>::to_vec),
-                    value: value.map(<[u8]>::to_vec),
-                    message_id: message_id.unwrap().to_vec(),
+                    key: record.key.map(<[u8]>::to_vec),
+                    value: record.value.map(<[u8]>::to_vec),
+                    message_id: record.message_id.unwrap().to_vec(),
                     headers: [
                         ("dlq.original.topic", topic.to_owned()),
                         ("dlq.original.partition", position.partition.to_string()),

@@ -28,6 +28,10 @@ pub const HEADER_NAMES: [&str; 11] = [
     "dlq.last_failure",
 ];
 
+/// Names of the headers that follow when the letter had to leave its value out, its key, or both (in this order).
+pub const LEFT_OUT_NAMES: [[&str; 2]; 2] =
+    [["dlq.value.length", "dlq.value.xxh3"], ["dlq.key.length", "dlq.key.xxh3"]];
+
 /// `dlq.message` is cut to this: enough for what outside systems say, and never what makes a letter too large.
 const MESSAGE_BYTES_MAX: usize = 1_000;
 
@@ -220,9 +224,7 @@ fn encode_form(encoded: &[u8], form: Form) -> Option<Vec<u8>> {
     let value = letter.value.map(fingerprint);
     let key = letter.key.filter(|_| form == Form::Bare).map(fingerprint);
     let mut pairs: Vec<_> = all.into_iter().skip(kept).collect();
-    for (names, parts) in
-        [(["dlq.value.length", "dlq.value.xxh3"], &value), (["dlq.key.length", "dlq.key.xxh3"], &key)]
-    {
+    for (names, parts) in LEFT_OUT_NAMES.into_iter().zip([&value, &key]) {
         for (name, text) in names.iter().zip(parts.iter().flatten()) {
             pairs.push((name.as_bytes(), Some(text.as_bytes())));
         }

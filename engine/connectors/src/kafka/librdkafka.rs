@@ -15,6 +15,7 @@ use rdkafka::TopicPartitionList;
 use rdkafka::bindings as ffi;
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::BorrowedMessage;
 use rdkafka::producer::ProducerContext;
 use rdkafka::util::IntoOpaque;
 use thalweg_core::headers::encode_headers;
@@ -103,8 +104,7 @@ impl Drop for PartitionQueue {
 /// `argument` must point to a live [`Wake`].
 unsafe extern "C" fn wake_up(_client: *mut ffi::rd_kafka_t, argument: *mut c_void) {
     // SAFETY: the caller's promise.
-    let wake = unsafe { &*argument.cast::<Wake>() };
-    wake();
+    unsafe { (*argument.cast::<Wake>())() };
 }
 
 /// Room for the messages of one read, used again for the next.
@@ -239,33 +239,36 @@ impl<'m> Message<'m> {
 
     /// Writes the headers through the public interface: slower, one allocation or more per header.
     pub(super) fn public_headers(&self, into: &mut Vec<u8>) {
-        let mut headers = ptr::null_mut();
+        let mut list = ptr::null_mut();
         // SAFETY: the message lives, and so do its parsed headers with it.
-        let error = unsafe { ffi::rd_kafka_message_headers(self.message.as_ptr(), &raw mut headers) };
+        let error = unsafe { ffi::rd_kafka_message_headers(self.message.as_ptr(), &raw mut list) };
         if error != ffi::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
             return;
         }
         let mut pairs = Vec::new();
-        let (mut name, mut value, mut size) = (ptr::null(), ptr::null(), 0);
+        let (mut name, mut value, mut len) = (ptr::null(), ptr::null(), 0);
         loop {
             // SAFETY: the headers live; the call fills all three or answers with an error past the last header.
             let error = unsafe {
-                ffi::rd_kafka_header_get_all(
-                    headers,
-                    pairs.len(),
-                    &raw mut name,
-                    &raw mut value,
-                    &raw mut size,
-                )
+                ffi::rd_kafka_header_get_all(list, pairs.len(), &raw mut name, &raw mut value, &raw mut len)
             };
             if error != ffi::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
                 break;
             }
-            // SAFETY: name is a C string, value is null or `size` bytes; both live as long as the message.
-            pairs.push(unsafe { (CStr::from_ptr(name).to_bytes(), slice_of(value, size)) });
+            // SAFETY: name is a C string, value is null or `len` bytes; both live as long as the message.
+            pairs.push(unsafe { (CStr::from_ptr(name).to_bytes(), slice_of(value, len)) });
         }
         encode_headers(pairs.into_iter(), into);
     }
+}
+
+/// The headers of a message that came through the wrapper, whose own getter panics on names that are not UTF-8.
+pub(super) fn headers_of_read(message: &BorrowedMessage<'_>) -> Vec<u8> {
+    let mut headers = Vec::new();
+    if let Some(message) = NonNull::new(message.ptr()) {
+        Message { message, lives: PhantomData }.public_headers(&mut headers);
+    }
+    headers
 }
 
 /// Whether this librdkafka is the one that [`Message::raw_headers`] was written for.
@@ -284,11 +287,9 @@ unsafe fn slice_of<'a>(bytes: *const c_void, len: usize) -> Option<&'a [u8]> {
 
 /// A copy of a C string that may be null.
 fn text_of(text: *const c_char) -> String {
-    if text.is_null() {
-        return String::new();
-    }
-    // SAFETY: not null; librdkafka's texts are C strings and live while we copy.
-    unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+    // SAFETY: called when not null; librdkafka's texts are C strings and live while we copy.
+    let copy = || unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned();
+    if text.is_null() { String::new() } else { copy() }
 }
 
 /// One partition's committed offset, as the broker told it.
@@ -352,9 +353,8 @@ struct Owned<T>(NonNull<T>, unsafe extern "C" fn(*mut T));
 
 impl<T> Owned<T> {
     fn new(made: *mut T, destroy: unsafe extern "C" fn(*mut T)) -> Result<Self, Failed> {
-        NonNull::new(made)
-            .map(|made| Self(made, destroy))
-            .ok_or_else(|| (0, "librdkafka made nothing".to_owned()))
+        let made = NonNull::new(made).ok_or_else(|| (0, "librdkafka made nothing".to_owned()))?;
+        Ok(Self(made, destroy))
     }
 
     fn ptr(&self) -> *mut T {

@@ -1,8 +1,8 @@
 //! Kafka: the source that records come from, and the sink that writes records and dead letters.
 //!
 //! The pure half ([`produce`], [`answer`], [`sink`], [`dead_letter`], [`settings`], [`properties`]) is always
-//! compiled. The I/O half (feature `kafka`) reads in batches (`source`), writes (`producer`) and looks after topics
-//! (`topics`); every `unsafe` of it is in `librdkafka`.
+//! compiled. The I/O half (feature `kafka`) reads in batches (`source`), writes (`producer`), looks after topics (`topics`),
+//! reads stretches (`span`) and writes in transactions (`transactions`); every `unsafe` of it is in `librdkafka`.
 
 pub mod answer;
 pub mod dead_letter;
@@ -35,4 +35,8 @@ mod reading;
 #[cfg(feature = "kafka")]
 pub mod source;
 #[cfg(feature = "kafka")]
+pub mod span;
+#[cfg(feature = "kafka")]
 pub mod topics;
+#[cfg(feature = "kafka")]
+pub mod transactions;

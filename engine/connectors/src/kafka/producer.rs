@@ -209,7 +209,7 @@ impl ProducerContext for Deliveries {
 }
 
 /// Sorts the client's and the brokers' codes by what follows from them.
-fn answer_to((code, text): &Failed) -> ItemAnswer {
+pub(super) fn answer_to((code, text): &Failed) -> ItemAnswer {
     use RDKafkaErrorCode as Code;
     let text = text.clone();
     let is = |known: &[Code]| known.iter().any(|known| *code == *known as i32);

@@ -9,7 +9,7 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::Offset;
 
 use super::client::{self, LastError};
-use super::librdkafka;
+use super::librdkafka::{self, Committed};
 use super::properties;
 use super::settings::{KafkaSettings, SettingError};
 
@@ -131,12 +131,58 @@ impl Topics {
     /// # Errors
     /// As [`Topics::describe`].
     pub fn end_of(&self, topic: &str, partition: u32) -> Result<i64, TopicError> {
+        self.bounds_of(topic, partition).map(|(_, high)| high)
+    }
+
+    /// The oldest offset of the partition, and one above the newest.
+    ///
+    /// # Errors
+    /// As [`Topics::describe`].
+    pub fn bounds_of(&self, topic: &str, partition: u32) -> Result<(i64, i64), TopicError> {
         let number = i32::try_from(partition).unwrap_or(i32::MAX);
         let found = self.client.fetch_watermarks(topic, number, self.timeout);
-        found.map(|(_, high)| high).map_err(|error| {
-            let code = error.rdkafka_error_code().map_or(0, |code| code as i32);
-            self.failure(topic, code, error.to_string())
-        })
+        found.map_err(|error| self.failed(topic, &error))
+    }
+
+    /// What the settings' group has committed for each partition of the topic: the next offset and what was remembered
+    /// with it. Transactions that are just being ended are waited for.
+    ///
+    /// # Errors
+    /// As [`Topics::describe`], and when the group may not be looked at.
+    pub fn committed(&self, topic: &str, partitions: u32) -> Result<Vec<Option<(i64, String)>>, TopicError> {
+        let mut config = client::config(properties::of_admin(&self.settings));
+        config.set("group.id", &self.settings.group.id);
+        let client: BaseConsumer<LastError> = config.create_with_context(LastError::default())?;
+        let numbers = 0..i32::try_from(partitions).unwrap_or(i32::MAX);
+        let begun = Instant::now();
+        loop {
+            let mut list = TopicPartitionList::with_capacity(partitions as usize);
+            for number in numbers.clone() {
+                list.add_partition(topic, number);
+            }
+            let found = client.committed_offsets(list, self.timeout);
+            let found = librdkafka::committed_of(&found.map_err(|error| self.failed(topic, &error))?);
+            let wrong = found.iter().map(|committed| committed.error_code).find(|code| *code != 0);
+            match wrong {
+                None => {
+                    let of = |number| found.iter().find(|committed| committed.partition == number);
+                    let said = |committed: &Committed| (committed.offset, committed.metadata.clone());
+                    return Ok(numbers
+                        .map(|number| of(number).filter(|committed| committed.offset >= 0).map(said))
+                        .collect());
+                }
+                Some(code)
+                    if code == RDKafkaErrorCode::UnstableOffsetCommit as i32
+                        && begun.elapsed() < self.timeout =>
+                {
+                    std::thread::sleep(RETRY_PAUSE);
+                }
+                Some(code) => {
+                    let reason = format!("its committed offsets can't be read (code {code})");
+                    return Err(self.failure(topic, code, reason));
+                }
+            }
+        }
     }
 
     /// Sets what the group has committed for every partition of the topic to the oldest record there is. A group with
@@ -148,9 +194,7 @@ impl Topics {
         let mut config = client::config(properties::of_admin(&self.settings));
         config.set("group.id", &self.settings.group.id);
         let client: BaseConsumer<LastError> = config.create_with_context(LastError::default())?;
-        let failed = |error: KafkaError| {
-            self.failure(topic, error.rdkafka_error_code().map_or(0, |code| code as i32), error.to_string())
-        };
+        let failed = |error: KafkaError| self.failed(topic, &error);
         let mut beginning = TopicPartitionList::with_capacity(partitions as usize);
         for number in 0..i32::try_from(partitions).unwrap_or(i32::MAX) {
             let (low, _) = client.fetch_watermarks(topic, number, self.timeout).map_err(failed)?;
@@ -243,6 +287,11 @@ impl Topics {
                 found => return found,
             }
         }
+    }
+
+    fn failed(&self, topic: &str, error: &KafkaError) -> TopicError {
+        let code = error.rdkafka_error_code().map_or(0, |code| code as i32);
+        self.failure(topic, code, error.to_string())
     }
 
     fn failure(&self, topic: &str, code: i32, reason: String) -> TopicError {

@@ -2,6 +2,7 @@
 
 use crate::admission::NextHeld;
 use crate::batch::Batch;
+use crate::dedupe::EventId;
 use crate::operator::{Operator, Output, Step};
 use crate::outcome::Outcome;
 use crate::position::{PartitionId, Position};
@@ -101,11 +102,12 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
         let duplicate = if finished && skip_dedupe {
             false
         } else {
-            sees(state, self.settings.dedupe.as_ref().map(|dedupe| dedupe.header.as_str()), record)
-                .unwrap_or_else(|| {
-                    self.accounts.without_event_id += 1;
-                    false
-                })
+            let header = self.settings.dedupe.as_ref().map(|dedupe| dedupe.header.as_str());
+            let without_count = self.conduct.has(Bug::IgnoreReplayCount);
+            sees(state, header, record, without_count).unwrap_or_else(|| {
+                self.accounts.without_event_id += 1;
+                false
+            })
         };
         if offset < state.tracker.read_end() {
             self.accounts.rewound += 1;
@@ -212,8 +214,16 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
 }
 
 /// Shows the record to dedupe: whether it is a duplicate; `None` when it has no event id.
-fn sees(state: &mut PartitionState, header: Option<&str>, record: &Record<'_>) -> Option<bool> {
+fn sees(
+    state: &mut PartitionState,
+    header: Option<&str>,
+    record: &Record<'_>,
+    without_count: bool,
+) -> Option<bool> {
     let (Some(dedupe), Some(header)) = (state.dedupe.as_mut(), header) else { return Some(false) };
-    let event_id = record.headers.get(header)?;
+    let mut event_id = EventId::of(record.headers, header)?;
+    if without_count {
+        event_id.replay_count = None;
+    }
     Some(dedupe.sees(event_id, record.position.offset))
 }

@@ -48,13 +48,16 @@ struct Chain {
     refused: Vec<i64>,
 }
 
+/// An event id, and the replay count beside it if there is one.
+type SeenId = (Vec<u8>, Option<Vec<u8>>);
+
 /// See the module's text.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     partitions: Vec<PartitionLedger>,
     chains: BTreeMap<(u32, String), Chain>,
-    /// Ids seen, by partition, for the naive dedupe.
-    seen: Vec<BTreeMap<Vec<u8>, i64>>,
+    /// Ids seen, with their replay counts, by partition, for the naive dedupe.
+    seen: Vec<BTreeMap<SeenId, i64>>,
     window: u64,
 }
 
@@ -69,9 +72,11 @@ impl Ledger {
     }
 
     /// Whether the record's event id was seen within the window; to be asked once for each record, in log order.
-    pub(crate) fn is_duplicate(&mut self, record: &LogRecord, event_id: Option<&[u8]>) -> bool {
-        let Some(event_id) = event_id else { return false };
-        let before = self.seen[record.partition as usize].insert(event_id.to_vec(), record.offset);
+    /// A replayed dead letter has another id than the record that failed.
+    pub(crate) fn is_duplicate(&mut self, record: &LogRecord, event_id: &[u8]) -> bool {
+        let replay_count = record.header("dlq.replay_count").map(<[u8]>::to_vec);
+        let id = (event_id.to_vec(), replay_count);
+        let before = self.seen[record.partition as usize].insert(id, record.offset);
         before.is_some_and(|before| (record.offset - before) as u64 <= self.window)
     }
 

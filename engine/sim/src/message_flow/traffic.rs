@@ -1,4 +1,4 @@
-//! Traffic: few documents under few keys, so that effects meet; duplicates near and far; poison of every kind.
+//! Traffic: few documents under few keys, so that effects meet; duplicates near and far; replays; poison of every kind.
 
 use std::collections::VecDeque;
 
@@ -19,6 +19,8 @@ pub(super) struct Traffic {
     keys: u32,
     documents: u32,
     poison_percent: u8,
+    /// Of the repeated records, how many come as replays of a dead letter; none in most runs.
+    replay_percent: u8,
     next_id: u64,
     /// Records to be repeated: a bit more than the dedupe window of every partition.
     recent: VecDeque<NewRecord>,
@@ -33,6 +35,7 @@ impl Traffic {
             keys: 0,
             documents: 0,
             poison_percent: 0,
+            replay_percent: 0,
             next_id: 0,
             recent: VecDeque::new(),
             recent_max,
@@ -44,10 +47,16 @@ impl Traffic {
             self.keys = rng.u32(2..24);
             self.documents = rng.u32(1..5);
             self.poison_percent = rng.u8(1..14);
+            self.replay_percent = if rng.u8(0..3) == 0 { rng.u8(10..90) } else { 0 };
         }
         let again = rng.u8(0..100) < 5;
         if let Some(repeated) = self.recent.get(rng.usize(0..self.recent.len().max(1))).filter(|_| again) {
-            return repeated.clone();
+            let mut repeated = repeated.clone();
+            if rng.u8(0..100) < self.replay_percent {
+                let count = rng.u8(1..4).to_string();
+                repeated.headers.push(("dlq.replay_count".to_owned(), count.into_bytes()));
+            }
+            return repeated;
         }
         let record = self.fresh(rng);
         self.recent.push_back(record.clone());

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use loadgen::verify::compare;
 use loadgen::verify::elasticsearch::Elasticsearch;
-use loadgen::verify::reader::{Reader, Record};
+use loadgen::verify::reader::Reader;
 use loadgen::verify::reason::Position;
-use loadgen::verify::topic::identity;
+use loadgen::verify::topic::record;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -128,7 +128,6 @@ fn take(next: &mut [u64], reader: &mut Reader, message: &BorrowedMessage<'_>) ->
         return Err(format!("{position}: came where offset {expected} should have come"));
     }
     *expected += 1;
-    let (fingerprint, message_id) = identity(message);
-    reader.read(position, &Record { key: message.key(), value: message.payload(), message_id, fingerprint });
+    reader.read(position, &record(message));
     Ok(())
 }

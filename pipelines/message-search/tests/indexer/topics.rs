@@ -4,6 +4,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use loadgen::brokers::Brokers;
+use loadgen::verify::topic::{Topic, header};
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -159,4 +161,28 @@ pub fn commit(brokers: &str, topic: &str, group: &str, (partition, offset): Posi
     let offset = Offset::Offset(offset.cast_signed());
     list.add_partition_offset(topic, partition.cast_signed(), offset).unwrap();
     consumer.commit(&list, CommitMode::Sync).unwrap();
+}
+
+/// The sum of the topic's ends.
+pub fn ends(brokers: &str, topic: &str) -> i64 {
+    let consumer: BaseConsumer = config(brokers).create().unwrap();
+    let metadata = consumer.fetch_metadata(Some(topic), ANSWER).unwrap();
+    let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
+    partitions.map(|partition| consumer.fetch_watermarks(topic, partition.id(), ANSWER).unwrap().1).sum()
+}
+
+/// Of the committed records that have a header of that name: event ids, and the header's values.
+pub fn header_values(brokers: &str, topic: &str, name: &str) -> Vec<(String, String)> {
+    let brokers = Brokers { brokers: brokers.to_owned(), properties: Vec::new() };
+    let text = |value: &[u8]| String::from_utf8(value.to_vec()).unwrap();
+    let mut found = Vec::new();
+    let topic = Topic::open(&brokers, topic).unwrap().expect("the topic is there");
+    topic
+        .each(|_, message| {
+            if let Some(value) = header(message, name) {
+                found.push((text(header(message, "message-id").unwrap()), text(value)));
+            }
+        })
+        .unwrap();
+    found
 }

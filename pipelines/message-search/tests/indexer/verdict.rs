@@ -6,9 +6,8 @@ use std::collections::BTreeMap;
 use loadgen::brokers::Brokers;
 use loadgen::verify::compare::compare;
 use loadgen::verify::elasticsearch::Elasticsearch;
-use loadgen::verify::reader::{Expected, Reader, Record};
-use loadgen::verify::reason::Reason;
-use loadgen::verify::topic::{Topic, header, identity};
+use loadgen::verify::reader::Reader;
+use loadgen::verify::topic::{Topic, header, record};
 use rdkafka::message::Message;
 
 use super::Scene;
@@ -52,14 +51,10 @@ impl Scene {
         open(&self.brokers, &self.topic)
             .expect("the topic is there")
             .each(|position, message| {
-                let (fingerprint, message_id) = identity(message);
-                let (key, value) = (message.key(), message.payload());
                 if refused.contains(&(position.partition, position.offset)) {
-                    let value_bytes = value.map_or(0, <[u8]>::len);
-                    let dead = Expected { reason: Reason::DocumentRefused, fingerprint, value_bytes };
-                    reader.dead_letters.insert(position, dead);
+                    reader.read_refused(position, &record(message));
                 } else {
-                    reader.read(position, &Record { key, value, message_id, fingerprint });
+                    reader.read(position, &record(message));
                 }
             })
             .unwrap();
@@ -105,7 +100,7 @@ impl Scene {
                 // A letter that is too large for its topic comes without the value.
                 let emptied = letter.payload().is_none() && expected.value_bytes > 900_000;
                 assert!(
-                    emptied || identity(letter).0 == expected.fingerprint,
+                    emptied || record(letter).fingerprint == expected.fingerprint,
                     "the letter of {position} was altered"
                 );
                 twice += u64::from(found.insert((position.partition, position.offset), reason).is_some());
