@@ -75,7 +75,7 @@ pub(crate) fn prepare() -> Result<()> {
     let work = cache.join("peers.part");
     remove(&work)?;
     copy(Path::new(SOURCES), &work)?;
-    eprintln!("building the peers in {} (once; downloads 70 MB from Maven Central)", cache.display());
+    eprintln!("building the peers in {} (once; downloads 130 MB from Maven Central)", cache.display());
     run_to_end(
         Command::new("mvn")
             .current_dir(&work)

@@ -40,6 +40,9 @@ pub(crate) struct ArmSettings {
     /// How many keys they have; taken as all arms take it, and not needed.
     #[arg(long)]
     keys: Option<u64>,
+    /// Settings of the client, for what was tried besides: `--client fetch.queue.backoff.ms=1000`.
+    #[arg(long)]
+    client: Vec<String>,
     /// Records taken together when they wait.
     #[arg(long, default_value_t = 5000)]
     chunk_records: usize,
@@ -79,14 +82,21 @@ pub(crate) fn run_arm(settings: &ArmSettings) -> Result<()> {
 }
 
 fn consumer(settings: &ArmSettings) -> Result<StreamConsumer> {
-    let consumer: StreamConsumer = ClientConfig::new()
+    let mut config = ClientConfig::new();
+    config
         .set("bootstrap.servers", &settings.brokers)
         .set("group.id", &settings.group)
         .set("auto.offset.reset", "earliest")
         .set("enable.auto.commit", "true")
         .set("auto.commit.interval.ms", "5000")
         .set("enable.auto.offset.store", "false")
-        .create()?;
+        // The default is a second without a fetch once the client has enough: five times slower here.
+        .set("fetch.queue.backoff.ms", "10");
+    for setting in &settings.client {
+        let (name, value) = setting.split_once('=').context("--client takes NAME=VALUE")?;
+        config.set(name, value);
+    }
+    let consumer: StreamConsumer = config.create()?;
     consumer.subscribe(&[&settings.topic])?;
     Ok(consumer)
 }

@@ -22,7 +22,8 @@ import org.apache.kafka.streams.processor.api.Record;
  */
 public final class KafkaStreamsArm {
     private static final long WAIT_MS = 1;
-    private static final int COUNTING_THREADS = Integer.getInteger("threads", 2);
+    /** One for each core. */
+    private static final int COUNTING_THREADS = Integer.getInteger("threads", Runtime.getRuntime().availableProcessors());
     /** One for each partition of the topics: more would have nothing to do. */
     private static final int WAITING_THREADS = Integer.getInteger("threads", 8);
 
@@ -88,6 +89,9 @@ public final class KafkaStreamsArm {
         settings.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.AT_LEAST_ONCE);
         settings.put(StreamsConfig.consumerPrefix("auto.offset.reset"), "earliest");
         settings.put(StreamsConfig.STATE_DIR_CONFIG, Files.createTempDirectory("thalweg-kafka-streams").toString());
+        // Five times the default: the threads fetch and process in turn, and more at once is less waiting.
+        settings.put(StreamsConfig.consumerPrefix("max.poll.records"), 5000);
+        Arguments.consumerSettings().forEach((name, value) -> settings.put(StreamsConfig.consumerPrefix(name), value));
         int threads = switch (arguments.workload()) {
             case COUNTING -> COUNTING_THREADS;
             case WAITING -> WAITING_THREADS;

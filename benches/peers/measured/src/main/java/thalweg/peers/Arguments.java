@@ -24,6 +24,17 @@ public record Arguments(Workload workload, String brokers, String topic, String 
         }
     }
 
+    /** Settings of the Kafka consumer for what was tried besides: {@code -Dconsumer.max.poll.records=5000}. */
+    public static Map<String, String> consumerSettings() {
+        Map<String, String> settings = new HashMap<>();
+        for (String name : System.getProperties().stringPropertyNames()) {
+            if (name.startsWith("consumer.")) {
+                settings.put(name.substring("consumer.".length()), System.getProperty(name));
+            }
+        }
+        return settings;
+    }
+
     private static Arguments of(String[] arguments) {
         Map<String, String> given = new HashMap<>();
         for (int at = 0; at < arguments.length; at += 2) {

@@ -9,6 +9,7 @@ import io.confluent.parallelconsumer.reactor.ReactorProcessor;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.apache.kafka.clients.consumer.Consumer;
@@ -88,12 +89,12 @@ public final class ParallelConsumerArm {
     }
 
     private static Consumer<String, byte[]> consumer(Arguments arguments) {
-        Map<String, Object> settings = Map.of(
-                "bootstrap.servers", arguments.brokers(),
-                "group.id", arguments.group(),
-                "auto.offset.reset", "earliest",
-                // The library commits: only offsets below which every record is finished.
-                "enable.auto.commit", false);
+        Map<String, Object> settings = new HashMap<>(Arguments.consumerSettings());
+        settings.put("bootstrap.servers", arguments.brokers());
+        settings.put("group.id", arguments.group());
+        settings.put("auto.offset.reset", "earliest");
+        // The library commits: only offsets below which every record is finished.
+        settings.put("enable.auto.commit", false);
         return new KafkaConsumer<>(settings, new StringDeserializer(), new ByteArrayDeserializer());
     }
 
