@@ -9,7 +9,7 @@ use thalweg_connectors::kafka::dead_letter::DeadLetters;
 use thalweg_core::SinkSettings;
 use thalweg_core::batch::Batch;
 use thalweg_core::commit_metadata;
-use thalweg_core::dedupe::Dedupe;
+use thalweg_core::dedupe::{Dedupe, EventId};
 use thalweg_core::failure::Verdict;
 use thalweg_core::flight::Flight;
 use thalweg_core::headers::{Headers, encode_headers};
@@ -57,7 +57,7 @@ fn dedupe(c: &mut Criterion) {
         b.iter(|| {
             for _ in 0..RECORDS {
                 let id = offset.wrapping_mul(0x5851_F42D_4C95_7F2D).to_le_bytes();
-                assert!(!dedupe.sees(&id, offset));
+                assert!(!dedupe.sees(EventId { id: &id, replay_count: None }, offset));
                 offset += 1;
             }
         });

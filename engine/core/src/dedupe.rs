@@ -53,6 +53,7 @@ pub struct EventId<'r> {
 impl<'r> EventId<'r> {
     /// The event id of a record with those headers; `None` when it has none of that name.
     #[must_use]
+    #[inline]
     pub fn of(headers: Headers<'r>, name: &str) -> Option<Self> {
         let [id, replay_count] = headers.get_both([name, REPLAY_COUNT]);
         id.map(|id| Self { id, replay_count })

@@ -39,17 +39,18 @@ impl<'b> Headers<'b> {
 
     /// As [`Headers::get`] for two names, in one pass: as cheap as for one where the second is absent.
     #[must_use]
+    #[inline]
     pub fn get_both(&self, names: [&str; 2]) -> [Option<&'b [u8]>; 2] {
         let [first, second] = names.map(str::as_bytes);
-        let mut values = [None; 2];
-        for (name, value) in self.iter() {
+        let (mut of_first, mut of_second) = (None, None);
+        self.iter().for_each(|(name, value)| {
             if name == first {
-                values[0] = value;
+                of_first = value;
             } else if name == second {
-                values[1] = value;
+                of_second = value;
             }
-        }
-        values
+        });
+        [of_first, of_second]
     }
 
     /// Names and values in their order.

@@ -24,7 +24,7 @@ impl Progress {
         let target =
             if shown && terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(total), target);
-        let template = "{bar:30} {pos} of {len} letters, {per_sec}, {eta} to go {msg}";
+        let template = "{bar:30} {pos} of {len} letters, {msg}, {eta} to go";
         bar.set_style(
             ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
         );
@@ -34,12 +34,13 @@ impl Progress {
 
     /// So many are replayed.
     pub(crate) fn show(&mut self, replayed: u64) {
-        self.bar.set_position(replayed);
+        let rate = format!("{:.0} a second", replayed as f64 / self.begun.elapsed().as_secs_f64());
         if self.lines && self.said.elapsed() >= LINES_EVERY {
             self.said = Instant::now();
-            let rate = replayed as f64 / self.begun.elapsed().as_secs_f64();
-            self.say(&format!("replayed {replayed} of {} letters, {rate:.0} a second", self.total));
+            self.say(&format!("replayed {replayed} of {} letters, {rate}", self.total));
         }
+        self.bar.set_message(rate);
+        self.bar.set_position(replayed);
     }
 
     /// A line beside the progress.
