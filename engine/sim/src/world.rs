@@ -301,10 +301,14 @@ impl<F: Flow> World<F> {
     }
 
     /// Partitions with records that are not committed.
+    /// Partitions with records that are not committed. What retention has removed is no lag: of a partition that holds
+    /// nothing any more nobody has to commit anything.
     fn lag(&self) -> usize {
         let lags = |partition: &u32| {
             let position = self.committed[*partition as usize].as_ref().map(|committed| committed.0);
-            self.ledger.last(*partition).is_some_and(|last| position.is_none_or(|position| position <= last))
+            let low = self.log.partitions[*partition as usize].low;
+            let last = self.ledger.last(*partition).filter(|last| *last >= low);
+            last.is_some_and(|last| position.is_none_or(|position| position <= last))
         };
         (0..self.plan.partitions).filter(lags).count()
     }
