@@ -28,17 +28,8 @@ pub(crate) struct Settings {
 }
 
 /// In this order: what is short first.
-const NAMES: [&str; 9] = [
-    "reading",
-    "counting",
-    "waiting",
-    "whole-flow",
-    "indexing",
-    "scaling",
-    "restart",
-    "latency",
-    "memory",
-];
+const NAMES: [&str; 9] =
+    ["reading", "counting", "waiting", "whole-flow", "indexing", "scaling", "restart", "latency", "memory"];
 
 /// What makes a run short.
 fn quick(name: &str) -> &'static [&'static str] {

@@ -34,12 +34,7 @@ pub(crate) struct Message<'m> {
 
 impl<'c> BatchQueue<'c> {
     /// Of that partition; `waker` is called when it fills.
-    pub(crate) fn of(
-        consumer: &'c BaseConsumer,
-        topic: &str,
-        partition: i32,
-        waker: &Waker,
-    ) -> Result<Self> {
+    pub(crate) fn of(consumer: &'c BaseConsumer, topic: &str, partition: i32, waker: &Waker) -> Result<Self> {
         let topic = CString::new(topic)?;
         let waker = Box::new(waker.clone());
         // SAFETY: the client lives, the name is a C string; the callback's argument is kept beside the queue.

@@ -16,8 +16,7 @@ pub(crate) fn write(bench: &str, text: &str, json: &str) -> Result<()> {
     let name = folder.file_name().unwrap_or_default().display().to_string();
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let commit = commit.map(|commit| format!(" at {commit}")).unwrap_or_default();
-    let readme =
-        format!("# {name}\n\n`thalweg-benches {}`{commit}\n\n```\n{text}```\n", arguments.join(" "));
+    let readme = format!("# {name}\n\n`thalweg-benches {}`{commit}\n\n```\n{text}```\n", arguments.join(" "));
     fs::create_dir_all(&folder).with_context(|| format!("can't make {}", folder.display()))?;
     fs::write(folder.join("report.json"), format!("{json}\n"))?;
     fs::write(folder.join("README.md"), readme)?;

@@ -83,7 +83,8 @@ mod tests {
     fn writes_of_a_document_stay_in_order_on_one_connection() {
         let write = |number: u64| {
             let (id, version) = (number % 7, number + 1);
-            let line = format!(r#"{{"op":"index","id":"t/{id}","version":{version},"source":{{"n":{number}}}}}"#);
+            let line =
+                format!(r#"{{"op":"index","id":"t/{id}","version":{version},"source":{{"n":{number}}}}}"#);
             serde_json::from_str::<Write>(&line).unwrap()
         };
         let writes: Vec<_> = (0..100).map(write).collect();
@@ -95,10 +96,14 @@ mod tests {
             let action = |version: u64| {
                 format!(r#"{{"index":{{"_id":"t/{id}","version":{version},"version_type":"external"}}}}"#)
             };
-            let places: Vec<_> = (0..100).filter(|n| n % 7 == id).map(|n| {
-                let found = all.iter().enumerate().find_map(|(c, text)| Some((c, text.find(&action(n + 1))?)));
-                found.unwrap()
-            }).collect();
+            let places: Vec<_> = (0..100)
+                .filter(|n| n % 7 == id)
+                .map(|n| {
+                    let found =
+                        all.iter().enumerate().find_map(|(c, text)| Some((c, text.find(&action(n + 1))?)));
+                    found.unwrap()
+                })
+                .collect();
             assert!(places.is_sorted() && places.iter().all(|place| place.0 == places[0].0), "{places:?}");
         }
         assert!(requests.iter().flatten().all(|request| lines(request).lines().count() <= 6));

@@ -120,9 +120,8 @@ fn round(settings: &Settings, events: Events, writes: &[Write], number: u32) -> 
 fn through_the_flow(job: &Job<'_>, records: u64) -> Result<Round> {
     let mut indexer = Indexer::start(job)?;
     let some = |read: u64| (read > 0).then(Instant::now);
-    let begun = indexer.until(RUN_MAX, "reading", |metrics| {
-        metrics.sum("thalweg_records_read_total", "").and_then(some)
-    })?;
+    let begun = indexer
+        .until(RUN_MAX, "reading", |metrics| metrics.sum("thalweg_records_read_total", "").and_then(some))?;
     let metrics = indexer.until(RUN_MAX, &format!("done with {records} records"), |metrics| {
         let sum = |name| metrics.sum(name, "");
         let all = (sum("thalweg_records_read_total"), sum("thalweg_records_open"));

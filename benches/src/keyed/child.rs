@@ -108,7 +108,8 @@ mod tests {
 
     #[test]
     fn whoever_fails_or_hangs_is_told_with_its_log() {
-        let failed = format!("{:#}", shell(&format!("echo '{LINE}'; echo why >&2; exit 3"), MINUTE).unwrap_err());
+        let failed =
+            format!("{:#}", shell(&format!("echo '{LINE}'; echo why >&2; exit 3"), MINUTE).unwrap_err());
         assert!(failed.contains("why") && failed.contains("exit status: 3"), "{failed}");
         let silent = format!("{:#}", shell("echo hello", MINUTE).unwrap_err());
         assert!(silent.contains("no report: \"hello\""), "{silent}");

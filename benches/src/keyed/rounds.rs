@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::arm::{Arm, Job, Workload};
 use super::child::{self, Run};
 use super::topic::{self, Wanted};
-use crate::report::{Machine, Reporting, Spread, Target};
 use crate::programs;
+use crate::report::{Machine, Reporting, Spread, Target};
 
 /// How to measure.
 #[derive(Debug, clap::Args)]

@@ -45,7 +45,8 @@ pub(crate) fn ensure(brokers: &str, wanted: Wanted) -> Result<String> {
     let mut filler = Filler::new(brokers)?;
     for _ in 0..wanted.records {
         let record = records.next_record();
-        filler.send(BaseRecord::to(&name).partition(record.partition).key(record.key).payload(record.value))?;
+        filler
+            .send(BaseRecord::to(&name).partition(record.partition).key(record.key).payload(record.value))?;
     }
     filler.finish()?;
     match held(brokers, &name)? {

@@ -9,7 +9,9 @@ static FINISHED: OnceLock<String> = OnceLock::new();
 
 /// Keeps the report, and asks the flow to stop.
 pub(crate) fn with(tally: &Tally) {
-    let Some(line) = tally.finish().and_then(|finished| serde_json::to_string(&finished).ok()) else { return };
+    let Some(line) = tally.finish().and_then(|finished| serde_json::to_string(&finished).ok()) else {
+        return;
+    };
     if FINISHED.set(line).is_ok() {
         // To ourselves: it can't fail.
         let _ = kill_process(getpid(), Signal::TERM);

@@ -45,8 +45,11 @@ fn flow(settings: &Settings) -> Flow<impl Operator + use<>> {
 }
 
 fn main() -> ExitCode {
-    let program =
-        Program { name: "keyed-flow", about: "An arm of the workloads counting and waiting.", variables: &[] };
+    let program = Program {
+        name: "keyed-flow",
+        about: "An arm of the workloads counting and waiting.",
+        variables: &[],
+    };
     let code = program.run(flow);
     if let Some(finished) = end::finished() {
         // Who does not read it sees that it is missing.

@@ -116,8 +116,7 @@ impl SinkPlan for Waits {
     }
 
     fn settings(&self) -> SinkSettings {
-        let pacing =
-            PacingSettings { flights_max: self.lanes, items_max: self.flight, bytes_max: 1 << 20 };
+        let pacing = PacingSettings { flights_max: self.lanes, items_max: self.flight, bytes_max: 1 << 20 };
         SinkSettings { lanes: self.lanes, pacing, ..SinkSettings::default() }
     }
 
