@@ -62,8 +62,6 @@ pub(crate) enum Arm {
     KafkaStreams,
     /// Confluent Parallel Consumer.
     ParallelConsumer,
-    /// Redpanda Connect.
-    RedpandaConnect,
 }
 
 impl Arm {
@@ -74,7 +72,6 @@ impl Arm {
             Self::StreamConsumer => "stream-consumer",
             Self::KafkaStreams => "kafka-streams",
             Self::ParallelConsumer => "parallel-consumer",
-            Self::RedpandaConnect => "redpanda-connect",
         }
     }
 
@@ -85,9 +82,7 @@ impl Arm {
             Self::Thalweg => command.arg("keyed-flow"),
             Self::Bare => command.arg("keyed-bare"),
             Self::StreamConsumer => command.arg("stream-consumer"),
-            Self::KafkaStreams | Self::ParallelConsumer | Self::RedpandaConnect => {
-                command.args(["peer", self.name()])
-            }
+            Self::KafkaStreams | Self::ParallelConsumer => command.args(["peer", self.name()]),
         };
         command
             .args(["--workload", job.workload.name(), "--brokers", &job.brokers, "--topic", &job.topic])
