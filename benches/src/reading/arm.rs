@@ -9,7 +9,7 @@ use thalweg_connectors::kafka::settings::{GroupSettings, KafkaSettings};
 
 use super::touched::Touched;
 use super::{bare_batch, bare_poll, through_thalweg, topic};
-use crate::cpu;
+use thalweg_benches::cpu;
 
 /// The ways to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]

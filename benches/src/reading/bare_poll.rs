@@ -21,7 +21,7 @@ pub(super) fn read(settings: &ArmSettings, ended: &mut dyn FnMut()) -> Result<Do
         config.set(name, value);
     }
     let consumer: BaseConsumer = config.create()?;
-    consumer.assign(&whole_topic(&settings.topic())?)?;
+    consumer.assign(&whole_topic(&settings.topic(), PARTITIONS)?)?;
     let headers = settings.case.reads_headers();
     let mut done = Done::default();
     while done.touched.records < settings.records {
@@ -48,9 +48,9 @@ pub(super) fn read(settings: &ArmSettings, ended: &mut dyn FnMut()) -> Result<Do
 }
 
 /// Every partition, from its beginning.
-pub(super) fn whole_topic(topic: &str) -> Result<TopicPartitionList> {
+pub(crate) fn whole_topic(topic: &str, partitions: i32) -> Result<TopicPartitionList> {
     let mut all = TopicPartitionList::new();
-    for partition in 0..PARTITIONS {
+    for partition in 0..partitions {
         all.add_partition_offset(topic, partition, Offset::Beginning)?;
     }
     Ok(all)

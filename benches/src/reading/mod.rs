@@ -9,7 +9,7 @@ mod rounds;
 mod through_thalweg;
 mod topic;
 mod touched;
-mod waking;
 
 pub(crate) use arm::{ArmSettings, run_arm};
+pub(crate) use bare_poll::whole_topic;
 pub(crate) use rounds::{Settings, run};

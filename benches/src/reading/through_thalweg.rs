@@ -20,7 +20,7 @@ use thalweg_core::worker::{Command, CommitResult, PartitionName, Positions, Work
 use super::arm::{ArmSettings, Done};
 use super::records::PARTITIONS;
 use super::touched::Touched;
-use super::waking::Waker;
+use crate::waking::Waker;
 
 /// Closing the client takes a round trip to the broker.
 const CLOSE_WITHIN: Duration = Duration::from_secs(10);

@@ -8,7 +8,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::MessageEvent;
-use crate::cpu;
+use thalweg_benches::cpu;
 
 /// What has been finished so far.
 #[derive(Debug)]

@@ -1,16 +1,13 @@
 //! The rounds, and what they say.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-
-use anyhow::{Result, bail};
+use anyhow::Result;
 use serde::Serialize;
 
-use super::indexer::{self, Cost, Job};
-use super::programs;
-use super::stand_in::StandIn;
-use crate::report::{Machine, ReportFormat, Spread};
+use super::indexer::Cost;
+use super::topic::Events;
+use super::verified::cost_of;
+use crate::programs;
+use crate::report::{Machine, Reporting, Spread, Target};
 
 /// How to measure.
 #[derive(Debug, clap::Args)]
@@ -24,13 +21,9 @@ pub(crate) struct Settings {
     /// Records of the topic; it is filled unless it is there.
     #[arg(long, default_value_t = 2_000_000)]
     records: u64,
-    /// How to report.
-    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
-    report: ReportFormat,
+    #[command(flatten)]
+    reporting: Reporting,
 }
-
-/// Decides every byte of the topic.
-const SEED: &str = "7";
 
 #[derive(Debug, Serialize)]
 struct Report {
@@ -38,21 +31,24 @@ struct Report {
     records: u64,
     rounds: u32,
     machine: Machine,
+    targets: Vec<Target>,
     cpu_seconds_per_million: Spread,
     records_per_second: Spread,
     records_per_request: Spread,
+    memory_peak_mb: Spread,
     costs: Vec<Cost>,
 }
 
 /// Runs all rounds and reports.
 pub(crate) fn run(settings: &Settings) -> Result<()> {
+    let machine = Machine::this();
     programs::build()?;
-    let topic = format!("thalweg-bench-whole-flow-{}", settings.records);
-    let folder = tempfile::tempdir()?;
-    fill(settings, &topic)?;
+    let events = Events { records: settings.records, conversations: 10_000, partitions: 8 };
+    events.ensure(&settings.brokers)?;
     let mut costs = Vec::new();
     for round in 0..settings.rounds {
-        let cost = one(settings, &topic, folder.path(), round)?;
+        let group = format!("thalweg-bench-whole-flow-{}-{round}", std::process::id());
+        let cost = cost_of(&settings.brokers, events, &group)?;
         eprintln!(
             "round {}: {:.2} CPU seconds per million, {:.1} s, verified",
             round + 1,
@@ -64,83 +60,29 @@ pub(crate) fn run(settings: &Settings) -> Result<()> {
     let over = |figure: fn(&Cost, f64) -> f64| {
         Spread::of(costs.iter().map(|cost| figure(cost, settings.records as f64)).collect())
     };
+    let cpu_seconds_per_million = over(|cost, records| cost.cpu_seconds * 1e6 / records);
+    let what = "CPU seconds of the whole flow per million records";
     let report = Report {
         bench: "whole-flow",
         records: settings.records,
         rounds: settings.rounds,
-        machine: Machine::this(),
-        cpu_seconds_per_million: over(|cost, records| cost.cpu_seconds * 1e6 / records),
+        machine,
+        targets: vec![Target::at_most(what, 3.0, cpu_seconds_per_million.median)],
+        cpu_seconds_per_million,
         records_per_second: over(|cost, records| records / cost.wall_seconds),
         records_per_request: over(|cost, records| records / cost.requests as f64),
+        memory_peak_mb: over(|cost, _| cost.memory_peak_mb as f64),
         costs,
     };
-    print(&report, settings.report)
+    settings.reporting.give(report.bench, &table(&report), &report.targets, &report)
 }
 
-/// Fills the topic unless that was done: loadgen leaves a topic that is there as it is.
-fn fill(settings: &Settings, topic: &str) -> Result<()> {
-    let found = crate::topic::held(&settings.brokers, topic)?.unwrap_or(0);
-    if found == settings.records {
-        return Ok(());
-    }
-    if found > 0 {
-        bail!("topic {topic} holds {found} records, not {}: delete it", settings.records);
-    }
-    eprintln!("filling {topic} ...");
-    let mut command = programs::command("loadgen")?;
-    command
-        .args(["--brokers", &settings.brokers, "--topic", topic, "--partitions", "8", "--seed", SEED])
-        .args(["--records", &settings.records.to_string(), "--profile", "all-out"])
-        .args(["--updates", "0.15", "--deletes", "0.05", "--duplicates", "0.02"])
-        .args(["--recreates", "0", "--late-updates", "0", "--poison", "0", "-X", "compression.type=lz4"]);
-    if !command.stdout(Stdio::null()).status()?.success() {
-        bail!("loadgen failed");
-    }
-    Ok(())
-}
-
-/// One run, verified.
-fn one(settings: &Settings, topic: &str, folder: &Path, round: u32) -> Result<Cost> {
-    let record: PathBuf = folder.join(format!("record-{round}.jsonl"));
-    let stand_in = StandIn::start(&record)?;
-    let group = format!("thalweg-bench-{}-{round}", std::process::id());
-    let log = std::env::temp_dir().join(format!("{group}.log"));
-    let job = Job {
-        brokers: &settings.brokers,
-        topic,
-        records: settings.records,
-        elasticsearch: &stand_in.url,
-        group: &group,
-        log: &log,
-    };
-    let cost = indexer::run(&job)?;
-    std::fs::remove_file(&log)?;
-    stand_in.stop()?;
-    let verified = programs::command("verify")?
-        .args(["--brokers", &settings.brokers, "--topic", topic, "--source", "stand-in"])
-        .arg(&record)
-        .args(["--dead-letters", "none"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .output()?;
-    if !verified.status.success() {
-        bail!("what was written is wrong:\n{}", String::from_utf8_lossy(&verified.stderr));
-    }
-    std::fs::remove_file(&record)?;
-    Ok(cost)
-}
-
-fn print(report: &Report, format: ReportFormat) -> Result<()> {
-    let table = format!(
-        "CPU seconds per million records   {}\nrecords per second                {:.0}\nrecords per request               {:.0}\n",
-        report.cpu_seconds_per_million, report.records_per_second.median, report.records_per_request.median
-    );
-    match format {
-        ReportFormat::Text => write!(std::io::stdout(), "{table}")?,
-        ReportFormat::Json => {
-            eprint!("{table}");
-            writeln!(std::io::stdout(), "{}", serde_json::to_string(report)?)?;
-        }
-    }
-    Ok(())
+fn table(report: &Report) -> String {
+    let rows = [
+        ("CPU seconds per million records", report.cpu_seconds_per_million.to_string()),
+        ("records per second", report.records_per_second.rounded()),
+        ("records per request", report.records_per_request.rounded()),
+        ("peak memory, MB", report.memory_peak_mb.rounded()),
+    ];
+    rows.iter().map(|(what, figure)| format!("{what:<33} {figure}\n")).collect()
 }

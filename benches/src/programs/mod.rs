@@ -1,15 +1,21 @@
 //! The programs of the workspace that a run starts; they lie beside this one.
 
+pub(crate) mod indexer;
+pub(crate) mod loadgen;
+pub(crate) mod metrics;
+pub(crate) mod stand_in;
+
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Child, Command};
 
 use anyhow::{Context, Result, bail};
 
 /// Brings the programs up to date when this one was started by cargo.
-pub(super) fn build() -> Result<()> {
+pub(crate) fn build() -> Result<()> {
     let Some(cargo) = std::env::var_os("CARGO") else { return Ok(()) };
     let mut command = Command::new(cargo);
-    command.args(["build", "--release", "-p", "message-search", "-p", "loadgen", "-p", "thalweg-testbed"]);
+    command.args(["build", "--release", "-p", "message-search", "-p", "loadgen"]);
+    command.args(["-p", "thalweg-testbed", "-p", "thalweg-benches", "--bins"]);
     if !command.status()?.success() {
         bail!("the programs can't be built");
     }
@@ -17,7 +23,7 @@ pub(super) fn build() -> Result<()> {
 }
 
 /// The program of that name.
-pub(super) fn command(name: &str) -> Result<Command> {
+pub(crate) fn command(name: &str) -> Result<Command> {
     let path = beside_this(name)?;
     if !path.exists() {
         bail!(
@@ -31,4 +37,10 @@ pub(super) fn command(name: &str) -> Result<Command> {
 fn beside_this(name: &str) -> Result<PathBuf> {
     let this = std::env::current_exe()?;
     Ok(this.parent().context("this program lies in a folder")?.join(name))
+}
+
+/// Asks a process to end.
+pub(crate) fn terminate(child: &Child) -> Result<()> {
+    let pid = rustix::process::Pid::from_child(child);
+    Ok(rustix::process::kill_process(pid, rustix::process::Signal::TERM)?)
 }

@@ -10,26 +10,26 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// Wakes the thread that made it. Calls while it is awake cost one atomic write.
 #[derive(Debug, Clone)]
-pub(super) struct Waker {
+pub(crate) struct Waker {
     thread: Thread,
     called: Arc<AtomicBool>,
 }
 
 impl Waker {
     /// For this thread.
-    pub(super) fn of_this_thread() -> Self {
+    pub(crate) fn of_this_thread() -> Self {
         Self { thread: std::thread::current(), called: Arc::default() }
     }
 
     /// From any thread.
-    pub(super) fn wake(&self) {
+    pub(crate) fn wake(&self) {
         if !self.called.swap(true, Ordering::AcqRel) {
             self.thread.unpark();
         }
     }
 
     /// Returns at once if [`Waker::wake`] was called since the last time.
-    pub(super) fn sleep(&self) {
+    pub(crate) fn sleep(&self) {
         if !self.called.swap(false, Ordering::AcqRel) {
             std::thread::park_timeout(TICK);
             self.called.store(false, Ordering::Release);

@@ -6,20 +6,29 @@ use std::process::{Child, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use super::programs;
+use super::terminate;
 
 /// A running stand-in; stopped when dropped.
-pub(super) struct StandIn {
+pub(crate) struct StandIn {
     child: Child,
-    pub(super) url: String,
+    pub(crate) url: String,
 }
 
 impl StandIn {
     /// Starts one that records every write, with its document.
-    pub(super) fn start(record: &Path) -> Result<Self> {
-        let mut child = programs::command("thalweg-testbed")?
-            .args(["stand-in", "--port", "0", "--record-bodies", "--record"])
-            .arg(record)
+    pub(crate) fn recording(record: &Path) -> Result<Self> {
+        Self::start(&["--record-bodies", "--record", &record.display().to_string()])
+    }
+
+    /// Starts one that only answers; `keep` is what it keeps of documents (`documents`, `versions`, `nothing`).
+    pub(crate) fn keeping(keep: &str) -> Result<Self> {
+        Self::start(&["--keep", keep])
+    }
+
+    fn start(options: &[&str]) -> Result<Self> {
+        let mut child = super::command("thalweg-testbed")?
+            .args(["stand-in", "--port", "0"])
+            .args(options)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()?;
@@ -30,7 +39,7 @@ impl StandIn {
     }
 
     /// Stops it, after which the record is whole.
-    pub(super) fn stop(mut self) -> Result<()> {
+    pub(crate) fn stop(mut self) -> Result<()> {
         terminate(&self.child)?;
         let status = self.child.wait()?;
         if !status.success() {
@@ -46,10 +55,4 @@ impl Drop for StandIn {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Asks a process to end.
-pub(super) fn terminate(child: &Child) -> Result<()> {
-    let pid = rustix::process::Pid::from_child(child);
-    Ok(rustix::process::kill_process(pid, rustix::process::Signal::TERM)?)
 }

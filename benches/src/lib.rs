@@ -1,0 +1,5 @@
+//! What several programs of the benchmarks share: the records of keyed topics, and the tally that every arm keeps.
+
+pub mod cpu;
+pub mod sequenced;
+pub mod tally;
