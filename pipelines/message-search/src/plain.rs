@@ -1,7 +1,7 @@
 //! The usual event, read at a fraction of what a JSON parser costs.
 //!
-//! Nearly all producers write events the same way: the type first, then a payload of known keys, no escapes, no line
-//! breaks, metadata flat. Such a value is read here with one look at each byte and one search for each text's end.
+//! Nearly all producers write events the same way: the type first, then a payload of known keys, no line breaks,
+//! metadata flat. Such a value is read here with one look at each byte and one search for each text's end.
 //! Whatever differs in the least is left to [`event::decode`](crate::event::decode): this reader says "not plain",
 //! and never that a value is wrong.
 
@@ -9,9 +9,8 @@ use crate::event::{Fields, Key, Kind};
 
 /// The kind and the fields of an event that is written plainly. `None`: it is not, and may still be an event.
 pub(crate) fn read(text: &str) -> Option<(Kind, Fields<'_>)> {
-    // Without these, a text ends at the next quote, a space is all the white space there is, and no text can be wrong.
-    let unusual = text.as_bytes().iter().fold(false, |any, byte| any | (*byte < b' ') | (*byte == b'\\'));
-    if unusual {
+    // Without these, a space is all the white space there is, and nothing but an escape can be wrong in a text.
+    if text.as_bytes().iter().fold(false, |any, byte| any | (*byte < b' ')) {
         return None;
     }
     let mut rest = Rest(text);
@@ -104,9 +103,16 @@ impl<'e> Rest<'e> {
     /// Takes a text; quotes included.
     fn text(&mut self) -> Option<&'e str> {
         self.skip_spaces();
-        let inner = self.0.strip_prefix('"')?;
-        let end = memchr::memchr(b'"', inner.as_bytes())? + 2;
-        let (text, after) = self.0.split_at(end);
+        let bytes = self.0.strip_prefix('"')?.as_bytes();
+        let mut end = 0;
+        loop {
+            end += memchr::memchr2(b'"', b'\\', bytes.get(end..)?)?;
+            if bytes[end] == b'"' {
+                break;
+            }
+            end += escape_len(&bytes[end..])?;
+        }
+        let (text, after) = self.0.split_at(end + 2);
         self.0 = after;
         Some(text)
     }
@@ -122,6 +128,25 @@ impl<'e> Rest<'e> {
     }
 }
 
+/// The bytes of the escape that these begin with; of two escapes, where they are a surrogate pair. `None`: it is none.
+fn escape_len(bytes: &[u8]) -> Option<usize> {
+    match bytes.get(1)? {
+        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(2),
+        b'u' => match code_unit(bytes)? {
+            0xD800..0xDC00 => matches!(code_unit(&bytes[6..])?, 0xDC00..0xE000).then_some(12),
+            0xDC00..0xE000 => None,
+            _ => Some(6),
+        },
+        _ => None,
+    }
+}
+
+/// The UTF-16 unit of the escape that these begin with.
+fn code_unit(bytes: &[u8]) -> Option<u16> {
+    let digits = bytes.strip_prefix(b"\\u")?.get(..4)?;
+    digits.iter().try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)? as u16))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -135,7 +160,8 @@ mod tests {
     fn the_usual_events_are_plain() {
         let updated = r#"{"type":"message.updated","payload":{"tenantId":"t","metadata":null,"id":"m"}}"#;
         let deleted = r#" { "type" : "message.deleted", "payload": {"id": "m", "tenantId": "t" } } "#;
-        for value in [CREATED, updated, deleted] {
+        let escaped = CREATED.replace("你好", r#"\n\"\\\/\u00e9\ud83d\ude00"#);
+        for value in [CREATED, &escaped, updated, deleted] {
             assert!(read(value).is_some(), "{value}");
         }
     }
@@ -143,7 +169,11 @@ mod tests {
     #[test]
     fn what_is_unusual_is_left_to_the_strict_reader() {
         for (from, to) in [
-            ("你好", "\\u4f60"),
+            ("你好", "\\ud83d"),
+            ("你好", "\\ud83d\\u0041"),
+            ("你好", "\\ude00"),
+            ("你好", "\\u+12f"),
+            ("你好", "\\x"),
             ("m-1", "m\n1"),
             (r#""id":"m-1","#, r#""id":"m-1","id":"m-2","#),
             (r#""id":"m-1""#, r#""id":1"#),
@@ -179,6 +209,10 @@ mod tests {
             "[1]",
             "\\n",
             "\\x",
+            "\\u00e9",
+            "\\ud83d",
+            "\\ude00",
+            "\\u12",
             "\\\"",
             "\t",
             "\"type\":\"message.deleted\"",
