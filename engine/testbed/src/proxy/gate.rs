@@ -3,12 +3,32 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
+use parking_lot::{Condvar, Mutex};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
+
+/// Opening and closing are a few system calls of another task; one that takes longer is not waited for.
+const SWITCHES_WITHIN: Duration = Duration::from_secs(5);
+
+/// Whether the system takes connections, as the task that listens says.
+#[derive(Debug, Default)]
+struct Listening {
+    is: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Listening {
+    fn set(&self, is: bool) {
+        *self.is.lock() = is;
+        self.changed.notify_all();
+    }
+}
 
 /// Whether connections are accepted, and how often all of them have been cut; shared with every connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +42,7 @@ pub(super) struct GateState {
 pub(super) struct Gate {
     address: SocketAddr,
     state: watch::Sender<GateState>,
+    listening: Arc<Listening>,
 }
 
 impl Gate {
@@ -35,8 +56,9 @@ impl Gate {
         let address = socket.local_addr()?;
         let (state, watched) = watch::channel(GateState { open: true, cuts: 0 });
         let listener = socket.listen(BACKLOG)?;
-        tokio::spawn(accept_all(address, listener, watched, serve));
-        Ok(Self { address, state })
+        let listening = Arc::new(Listening { is: Mutex::new(true), changed: Condvar::new() });
+        tokio::spawn(accept_all(address, listener, watched, Arc::clone(&listening), serve));
+        Ok(Self { address, state, listening })
     }
 
     /// Where it listens, also while closed.
@@ -44,7 +66,7 @@ impl Gate {
         self.address
     }
 
-    /// Accepts connections (again), or refuses them and cuts those there are.
+    /// Accepts connections (again), or refuses them and cuts those there are; so it is when this returns.
     pub(super) fn set_open(&self, open: bool) {
         self.state.send_if_modified(|state| {
             let changed = state.open != open;
@@ -52,6 +74,8 @@ impl Gate {
             state.cuts += u64::from(changed && !open);
             changed
         });
+        let mut is = self.listening.is.lock();
+        self.listening.changed.wait_while_for(&mut is, |is| *is != open, SWITCHES_WITHIN);
     }
 
     /// Ends every connection there is.
@@ -72,6 +96,7 @@ async fn accept_all<F, S>(
     address: SocketAddr,
     listener: TcpListener,
     mut state: watch::Receiver<GateState>,
+    listening: Arc<Listening>,
     serve: S,
 ) where
     F: Future<Output = ()> + Send + 'static,
@@ -88,10 +113,12 @@ async fn accept_all<F, S>(
             tokio::task::yield_now().await;
             continue;
         };
+        listening.set(false);
         if state.wait_for(|state| state.open).await.is_err() {
             return;
         }
         listener = socket.listen(BACKLOG).ok();
+        listening.set(listener.is_some());
     }
 }
 
