@@ -11,6 +11,8 @@ use std::ops::Range;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::leb128;
+
 /// What brokers accept by default (`offset.metadata.max.bytes`).
 pub const METADATA_BYTES_MAX: usize = 4_096;
 
@@ -102,8 +104,8 @@ fn run_lengths(runs: &[Range<u64>]) -> (Vec<u8>, u64) {
     let (mut bytes, mut end, mut cover) = (Vec::new(), 0, 0);
     for run in runs {
         let fits = bytes.len();
-        write_leb128(run.start - end, &mut bytes);
-        write_leb128(run.end - run.start, &mut bytes);
+        leb128::write(run.start - end, &mut bytes);
+        leb128::write(run.end - run.start, &mut bytes);
         if bytes.len() > PAYLOAD_BYTES_MAX {
             bytes.truncate(fits);
             break;
@@ -135,8 +137,8 @@ fn read_run_lengths(bytes: &[u8]) -> Result<Vec<Range<u64>>, MetadataError> {
     const DAMAGED: MetadataError = MetadataError::Damaged("its run lengths are cut off or too long");
     let (mut rest, mut end, mut runs) = (bytes, 0u64, Vec::new());
     while !rest.is_empty() {
-        let start = read_leb128(&mut rest).and_then(|gap| end.checked_add(gap)).ok_or(DAMAGED)?;
-        end = read_leb128(&mut rest).and_then(|len| start.checked_add(len)).ok_or(DAMAGED)?;
+        let start = leb128::read(&mut rest).and_then(|gap| end.checked_add(gap)).ok_or(DAMAGED)?;
+        end = leb128::read(&mut rest).and_then(|len| start.checked_add(len)).ok_or(DAMAGED)?;
         if end > start {
             runs.push(start..end);
         }
@@ -156,26 +158,6 @@ fn read_bitmap(bytes: &[u8]) -> Vec<Range<u64>> {
         }
     }
     runs
-}
-
-fn write_leb128(mut value: u64, into: &mut Vec<u8>) {
-    while value >= 0x80 {
-        into.push((value & 0x7F) as u8 | 0x80);
-        value >>= 7;
-    }
-    into.push(value as u8);
-}
-
-fn read_leb128(rest: &mut &[u8]) -> Option<u64> {
-    let mut value = 0u64;
-    for (index, byte) in rest.iter().enumerate().take(9) {
-        value |= u64::from(byte & 0x7F) << (7 * index);
-        if byte & 0x80 == 0 {
-            *rest = rest.get(index + 1..)?;
-            return Some(value);
-        }
-    }
-    None
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ pub mod failure;
 pub mod flight;
 pub mod headers;
 mod lane;
+mod leb128;
 pub mod measured;
 pub mod operator;
 mod originals;
@@ -28,6 +29,7 @@ pub mod sink;
 mod sink_lanes;
 mod table;
 pub mod time;
+pub mod timers;
 pub mod tracker;
 pub mod worker;
 
