@@ -27,6 +27,7 @@ pub mod retry;
 pub mod sabotage;
 pub mod sink;
 mod sink_lanes;
+pub mod state;
 mod table;
 pub mod time;
 pub mod timers;
