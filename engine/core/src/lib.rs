@@ -11,6 +11,7 @@ pub mod breaker;
 pub mod commit_metadata;
 pub mod dead_letter;
 pub mod dedupe;
+pub mod exactly_once;
 pub mod failure;
 pub mod flight;
 pub mod headers;

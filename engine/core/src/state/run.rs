@@ -16,6 +16,18 @@ pub struct Writes {
 }
 
 impl Writes {
+    /// Whether the run has written nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.items.len() == 0 && self.refused_bytes == 0
+    }
+
+    /// Bytes of what it wrote.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        self.items.bytes()
+    }
+
     /// Throws away what the run wrote.
     pub fn clear(&mut self) {
         self.items.clear();
