@@ -1,4 +1,4 @@
-//! A broker with transactions, one process after the other, and all that can happen between them.
+//! A broker with transactions, a group of two processes, and all that can happen between them.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -15,6 +15,7 @@ use crate::worker::{CommitEntry, DedupeSettings, PartitionName, Positions};
 
 pub(super) const PARTITIONS: u32 = 2;
 pub(super) const WINDOW: u64 = 9;
+const MEMBERS: usize = 2;
 const HOUR_MS: i64 = 3_600_000;
 
 /// Offset, key, value, event id.
@@ -27,6 +28,27 @@ struct Asked {
     offsets: Vec<CommitEntry>,
 }
 
+/// A process, as the broker and the group know it.
+struct Member {
+    worker: ExactlyOnceWorker<Counting>,
+    todo: VecDeque<Command>,
+    reading: Vec<Option<(Epoch, i64)>>,
+    /// By partition: what it was told. It may be somebody else's by now.
+    told: Vec<Told>,
+    /// Produced in the transaction that is open.
+    open: Vec<(u8, Vec<u8>)>,
+    /// Its outcome was not told, and is decided later: with the commit if there was one and it went through.
+    undecided: Option<Option<Asked>>,
+    clock_step_ms: i64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    NotMine,
+    Mine,
+    Revoked,
+}
+
 pub(super) struct World {
     pub(super) rng: fastrand::Rng,
     pub(super) log: Vec<Vec<Logged>>,
@@ -34,18 +56,10 @@ pub(super) struct World {
     pub(super) changelogs: Vec<Changelog>,
     /// Sinks and lines that a `read_committed` reader sees.
     pub(super) output: Vec<(u8, Vec<u8>)>,
-    /// Produced in the transaction that is open.
-    open: Vec<(u8, Vec<u8>)>,
-    /// Its outcome was not told, and is decided later: with the commit if there was one and it went through.
-    undecided: Option<Option<Asked>>,
-    pub(super) worker: ExactlyOnceWorker<Counting>,
-    todo: VecDeque<Command>,
-    reading: Vec<Option<(Epoch, i64)>>,
-    assigned: Vec<bool>,
-    /// Assigned, and asked back.
-    revoked: Vec<bool>,
+    members: Vec<Member>,
+    /// By partition: whose it is in the group.
+    owners: Vec<Option<usize>>,
     uptime_ms: u64,
-    clock_step_ms: i64,
     pub(super) faults: bool,
     pub(super) tally: BTreeMap<&'static str, u64>,
 }
@@ -65,8 +79,27 @@ pub(super) fn settings() -> ExactlyOnceSettings {
     }
 }
 
-fn worker(seed: u64) -> ExactlyOnceWorker<Counting> {
-    ExactlyOnceWorker::new(settings(), Counting(SinkHandle::new(0)), 1, Box::new(Topic), seed)
+const BORN_MS: u64 = 1_000;
+
+/// The clocks at that uptime, both right.
+fn at(uptime_ms: u64) -> Now {
+    Now { uptime_ms, unix_ms: 1_700_000_000_000 + uptime_ms.cast_signed() }
+}
+
+/// A process that begins at that time, with its clock right.
+fn member(seed: u64, now: Now) -> Member {
+    let mut worker =
+        ExactlyOnceWorker::new(settings(), Counting(SinkHandle::new(0)), 1, Box::new(Topic), seed);
+    worker.wake(now);
+    Member {
+        worker,
+        todo: VecDeque::new(),
+        reading: vec![None; PARTITIONS as usize],
+        told: vec![Told::NotMine; PARTITIONS as usize],
+        open: Vec::new(),
+        undecided: None,
+        clock_step_ms: 0,
+    }
 }
 
 impl World {
@@ -82,84 +115,84 @@ impl World {
                 partition.push((offset, key, rng.u8(..), rng.bool().then(|| rng.u8(0..12))));
             }
         }
-        let mut world = Self {
+        Self {
             log,
             committed: vec![None; PARTITIONS as usize],
             changelogs: vec![Vec::new(); PARTITIONS as usize],
             output: Vec::new(),
-            open: Vec::new(),
-            undecided: None,
-            worker: worker(rng.u64(..)),
-            todo: VecDeque::new(),
-            reading: vec![None; PARTITIONS as usize],
-            assigned: vec![false; PARTITIONS as usize],
-            revoked: vec![false; PARTITIONS as usize],
-            uptime_ms: 1_000,
-            clock_step_ms: 0,
+            members: (0..MEMBERS).map(|_| member(rng.u64(..), at(BORN_MS))).collect(),
+            owners: vec![None; PARTITIONS as usize],
+            uptime_ms: BORN_MS,
             faults: true,
             tally: BTreeMap::new(),
             rng,
-        };
-        world.assign_all();
-        world
-    }
-
-    fn now(&self) -> Now {
-        let unix_ms = self.true_ms() + self.clock_step_ms;
-        Now { uptime_ms: self.uptime_ms, unix_ms }
+        }
     }
 
     pub(super) fn true_ms(&self) -> i64 {
-        1_700_000_000_000 + self.uptime_ms.cast_signed()
+        at(self.uptime_ms).unix_ms
     }
 
-    fn assign_all(&mut self) {
-        let ids: Vec<_> = (0..PARTITIONS).filter(|id| !self.assigned[*id as usize]).collect();
-        let named = |id: &u32| (PartitionId(*id), PartitionName { topic: "t".into(), number: *id as i32 });
-        if !ids.is_empty() {
-            self.assigned = vec![true; PARTITIONS as usize];
-            self.worker.assigned(ids.iter().map(named).collect(), self.now());
-        }
+    fn now(&self, member: usize) -> Now {
+        Now { uptime_ms: self.uptime_ms, unix_ms: self.true_ms() + self.members[member].clock_step_ms }
+    }
+
+    /// Gives the member a partition that is nobody's.
+    fn assign(&mut self, member: usize) {
+        let now = self.now(member);
+        let Member { told, worker, .. } = &mut self.members[member];
+        let is_free = |id: &u32| told[*id as usize] == Told::NotMine && self.owners[*id as usize].is_none();
+        let Some(id) = (0..PARTITIONS).find(is_free) else { return };
+        self.owners[id as usize] = Some(member);
+        told[id as usize] = Told::Mine;
+        let name = PartitionName { topic: "t".into(), number: id as i32 };
+        worker.assigned(vec![(PartitionId(id), name)], now);
     }
 
     fn count(&mut self, what: &'static str) {
         *self.tally.entry(what).or_default() += 1;
     }
 
-    /// Something happens.
+    /// Something happens to somebody.
     pub(super) fn step(&mut self) {
-        while let Some(command) = self.worker.poll() {
-            self.todo.push_back(command);
-        }
+        let member = self.rng.usize(0..MEMBERS);
+        let now = self.now(member);
+        let Member { worker, todo, .. } = &mut self.members[member];
+        todo.extend(std::iter::from_fn(|| worker.poll()));
         match self.rng.u8(0..20) {
-            0..8 => self.obey(),
-            8..13 => self.read(),
-            13..15 => self.worker.idle(self.now()),
-            15..18 => self.pass_time(),
-            18 if self.faults => self.rebalance(),
+            0..8 => self.obey(member),
+            8..12 => self.read(member),
+            12..14 => self.members[member].worker.idle(now),
+            14..17 => self.pass_time(member),
+            17 => self.tell(member),
+            18 if self.faults => self.rebalance(member),
             19 if self.faults => match self.rng.u8(0..6) {
-                0 => self.crash(),
+                0 => self.crash(member),
                 1 => self.compact(),
-                2 => self.clock_step_ms = self.rng.choice([-HOUR_MS, 0, HOUR_MS]).expect("there are three"),
+                2 => {
+                    let step_ms = self.rng.choice([-HOUR_MS, 0, HOUR_MS]).expect("there are three");
+                    self.members[member].clock_step_ms = step_ms;
+                }
                 _ => {}
             },
-            _ => self.assign_all(),
+            _ => self.assign(member),
         }
     }
 
-    fn pass_time(&mut self) {
-        let wake_ms = self.worker.wake_at_ms().filter(|ms| *ms > self.uptime_ms);
+    fn pass_time(&mut self, member: usize) {
+        let wake_ms = self.members[member].worker.wake_at_ms().filter(|ms| *ms > self.uptime_ms);
         self.uptime_ms = match (self.rng.bool(), wake_ms) {
             (true, Some(wake_ms)) => wake_ms.min(self.uptime_ms + 20_000),
             _ => self.uptime_ms + self.rng.u64(0..100),
         };
-        self.worker.wake(self.now());
+        let now = self.now(member);
+        self.members[member].worker.wake(now);
     }
 
-    fn read(&mut self) {
-        let id = PartitionId(self.rng.u32(0..PARTITIONS));
-        let (Some((epoch, from)), Some(limits)) = (self.reading[id.index()], self.worker.read_limits(id))
-        else {
+    fn read(&mut self, member: usize) {
+        let (id, now) = (PartitionId(self.rng.u32(0..PARTITIONS)), self.now(member));
+        let Member { worker, reading, .. } = &mut self.members[member];
+        let (Some((epoch, from)), Some(limits)) = (reading[id.index()], worker.read_limits(id)) else {
             return;
         };
         let mut batch = Batch::new(id, epoch);
@@ -174,37 +207,52 @@ impl World {
             batch.push(*offset, 0, Some(&[*key]), Some(&[*value]), &headers);
         }
         if let Some(last) = batch.last_offset() {
-            self.reading[id.index()] = Some((epoch, last + 1));
-            self.worker.batch(batch, self.now());
+            reading[id.index()] = Some((epoch, last + 1));
+            worker.batch(batch, now);
         }
     }
 
-    /// The group takes a partition away, with or without asking, or gives all.
-    fn rebalance(&mut self) {
-        let id = PartitionId(self.rng.u32(0..PARTITIONS));
-        let is_released = |command: &Command| matches!(command, Command::Release(ids) if ids.contains(&id));
-        if !self.assigned[id.index()] || self.todo.iter().any(is_released) || self.rng.bool() {
-            return self.assign_all();
+    /// The group takes a partition away from a member: it asks for it, or the member hears of it later.
+    fn rebalance(&mut self, member: usize) {
+        let (id, now) = (PartitionId(self.rng.u32(0..PARTITIONS)), self.now(member));
+        if self.members[member].told[id.index()] != Told::Mine || self.owners[id.index()] != Some(member) {
+            return self.assign(member);
         }
-        if self.rng.bool() && !self.revoked[id.index()] {
+        if self.rng.bool() {
             self.count("revoked");
-            self.revoked[id.index()] = true;
-            self.worker.revoked(vec![id], self.now());
+            self.members[member].told[id.index()] = Told::Revoked;
+            self.members[member].worker.revoked(vec![id], now);
         } else {
             self.count("lost");
-            self.worker.lost(vec![id], self.now());
+            self.owners[id.index()] = None;
         }
     }
 
-    fn crash(&mut self) {
+    /// The member hears of what it has lost.
+    fn tell(&mut self, member: usize) {
+        let now = self.now(member);
+        let Member { told, worker, todo, .. } = &mut self.members[member];
+        for id in (0..PARTITIONS).map(PartitionId) {
+            let is_released =
+                |command: &Command| matches!(command, Command::Release(ids) if ids.contains(&id));
+            let lost = told[id.index()] != Told::NotMine && self.owners[id.index()] != Some(member);
+            if lost && !todo.iter().any(is_released) {
+                worker.lost(vec![id], now);
+                todo.extend(std::iter::from_fn(|| worker.poll()));
+            }
+        }
+    }
+
+    fn crash(&mut self, member: usize) {
         self.count("crashes");
-        self.worker = worker(self.rng.u64(..));
-        self.todo.clear();
-        self.reading = vec![None; PARTITIONS as usize];
-        self.assigned = vec![false; PARTITIONS as usize];
-        self.revoked = vec![false; PARTITIONS as usize];
-        self.clock_step_ms = 0;
-        self.assign_all();
+        let undecided = self.members[member].undecided.take();
+        let open = std::mem::take(&mut self.members[member].open);
+        let born = self::member(self.rng.u64(..), at(self.uptime_ms));
+        // The transaction is still known to the broker.
+        self.members[member] = Member { undecided, open, ..born };
+        for owner in &mut self.owners {
+            *owner = owner.filter(|owner| *owner != member);
+        }
     }
 
     /// The last record of each key stays; tombstones go.
@@ -218,50 +266,49 @@ impl World {
     }
 
     /// The driver does what it was told first.
-    fn obey(&mut self) {
-        let now = self.now();
-        match self.todo.pop_front() {
+    fn obey(&mut self, member: usize) {
+        let now = self.now(member);
+        match self.members[member].todo.pop_front() {
             Some(Command::RenewProducer) => {
-                self.decide();
-                self.open.clear();
-                self.worker.producer_ready(now);
+                self.decide(member);
+                self.members[member].open.clear();
+                self.members[member].worker.producer_ready(now);
             }
             Some(Command::FetchPositions { fetch, partitions }) => {
-                self.decide();
+                (0..MEMBERS).for_each(|member| self.decide(member));
                 let positions = partitions.iter().map(|partition| Positions {
                     partition: *partition,
                     committed: self.committed[partition.index()].clone(),
                     low: 0,
                     high: 1_000,
                 });
-                self.worker.positioned(fetch, positions.collect(), now);
+                self.members[member].worker.positioned(fetch, positions.collect(), now);
             }
-            Some(Command::Restore { partition, epoch }) => self.restore(partition, epoch),
+            Some(Command::Restore { partition, epoch }) => self.restore(member, partition, epoch),
             Some(Command::Read(reads)) => {
                 for read in reads {
-                    self.reading[read.partition.index()] = Some((read.epoch, read.offset));
+                    self.members[member].reading[read.partition.index()] = Some((read.epoch, read.offset));
                 }
             }
             Some(Command::Produce(outputs)) => {
-                assert!(self.undecided.is_none(), "the transaction before has not ended");
-                self.open.extend(outputs.iter().map(|(sink, line)| (sink.0, line.to_vec())));
+                assert!(self.members[member].undecided.is_none(), "the transaction before has not ended");
+                let lines = outputs.iter().map(|(sink, line)| (sink.0, line.to_vec()));
+                self.members[member].open.extend(lines);
             }
-            Some(Command::Commit { changes, offsets, .. }) => self.commit(Asked { changes, offsets }),
+            Some(Command::Commit { changes, offsets, .. }) => self.commit(member, Asked { changes, offsets }),
             Some(Command::Abort) => {
                 self.count("aborts asked");
-                if self.rng.u8(0..5) == 0 {
-                    self.undecided = Some(None);
-                    self.worker.ended(TransactionResult::Unknown(String::new()), now);
-                } else {
-                    self.open.clear();
-                    self.worker.ended(TransactionResult::Aborted(String::new()), now);
+                match self.rng.u8(0..5) {
+                    0 => self.end(member, Some(None), TransactionResult::Unknown(String::new())),
+                    _ => self.end(member, None, TransactionResult::Aborted(String::new())),
                 }
             }
             Some(Command::Release(partitions)) => {
                 for partition in partitions {
-                    self.reading[partition.index()] = None;
-                    self.assigned[partition.index()] = false;
-                    self.revoked[partition.index()] = false;
+                    self.members[member].reading[partition.index()] = None;
+                    self.members[member].told[partition.index()] = Told::NotMine;
+                    let owner = &mut self.owners[partition.index()];
+                    *owner = owner.filter(|owner| *owner != member);
                 }
             }
             Some(Command::Fail(error)) => panic!("{error}"),
@@ -270,59 +317,73 @@ impl World {
         }
     }
 
-    fn restore(&mut self, partition: PartitionId, epoch: Epoch) {
+    fn restore(&mut self, member: usize, partition: PartitionId, epoch: Epoch) {
+        let now = self.now(member);
+        let worker = &mut self.members[member].worker;
         for (number, records) in self.changelogs[partition.index()].chunks(3).enumerate() {
             let mut batch = Batch::new(partition, epoch);
             for (index, (key, value)) in records.iter().enumerate() {
                 let offset = (number * 3 + index) as i64;
                 batch.push(offset, 0, Some(key), value.as_deref(), &[]);
             }
-            self.worker.restoring(batch, self.now());
+            worker.restoring(batch, now);
         }
-        self.worker.restored(partition, epoch, self.now());
+        worker.restored(partition, epoch, now);
     }
 
-    fn commit(&mut self, asked: Asked) {
-        let now = self.now();
+    /// The offsets come first: with them, the group fences who does not own their partitions any more.
+    fn commit(&mut self, member: usize, asked: Asked) {
+        if asked.offsets.iter().any(|entry| self.owners[entry.partition.index()] != Some(member)) {
+            self.count("zombies");
+            return self.end(member, None, TransactionResult::Fenced(String::new()));
+        }
         let happens = if self.faults { self.rng.u8(0..20) } else { 0 };
         match happens {
             0..12 => {
-                self.apply(&asked);
-                self.worker.ended(TransactionResult::Committed, now);
+                self.apply(member, &asked);
+                self.end(member, None, TransactionResult::Committed);
             }
             12..14 => {
                 self.count("aborted");
-                self.open.clear();
-                self.worker.ended(TransactionResult::Aborted(String::new()), now);
+                self.end(member, None, TransactionResult::Aborted(String::new()));
             }
             14..18 => {
                 self.count("unknown");
-                self.undecided = Some(self.rng.bool().then_some(asked));
-                self.worker.ended(TransactionResult::Unknown(String::new()), now);
+                let undecided = self.rng.bool().then_some(asked);
+                self.end(member, Some(undecided), TransactionResult::Unknown(String::new()));
             }
             18 => {
                 self.count("fenced");
-                self.open.clear();
-                self.worker.ended(TransactionResult::Fenced(String::new()), now);
+                self.end(member, None, TransactionResult::Fenced(String::new()));
             }
             _ => {
-                self.undecided = Some(self.rng.bool().then_some(asked));
-                self.crash();
+                self.members[member].undecided = Some(self.rng.bool().then_some(asked));
+                self.crash(member);
             }
         }
     }
 
-    /// The marker of a transaction is written at last.
-    fn decide(&mut self) {
-        match self.undecided.take() {
-            Some(Some(asked)) => self.apply(&asked),
-            Some(None) => self.open.clear(),
+    fn end(&mut self, member: usize, undecided: Option<Option<Asked>>, result: TransactionResult) {
+        let now = self.now(member);
+        let member = &mut self.members[member];
+        if undecided.is_none() {
+            member.open.clear();
+        }
+        member.undecided = undecided;
+        member.worker.ended(result, now);
+    }
+
+    /// The marker of the member's transaction is written at last.
+    fn decide(&mut self, member: usize) {
+        match self.members[member].undecided.take() {
+            Some(Some(asked)) => self.apply(member, &asked),
+            Some(None) => self.members[member].open.clear(),
             None => {}
         }
     }
 
-    fn apply(&mut self, asked: &Asked) {
-        self.output.append(&mut self.open);
+    fn apply(&mut self, member: usize, asked: &Asked) {
+        self.output.append(&mut self.members[member].open);
         for (partition, key, value) in asked.changes.iter() {
             self.changelogs[partition.index()].push((key.to_vec(), value.map(<[u8]>::to_vec)));
         }
