@@ -11,6 +11,8 @@ use std::ops::Range;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::leb128;
+
 /// What brokers accept by default (`offset.metadata.max.bytes`).
 pub const METADATA_BYTES_MAX: usize = 4_096;
 
@@ -26,6 +28,8 @@ pub enum MetadataError {
     Foreign,
     /// It is ours, and damaged.
     Damaged(&'static str),
+    /// It is of a flow that commits single records, and a flow with transactions was to take it over.
+    AtLeastOnce,
 }
 
 impl std::fmt::Display for MetadataError {
@@ -33,6 +37,11 @@ impl std::fmt::Display for MetadataError {
         match self {
             Self::Foreign => write!(f, "the commit's metadata was not written by this program's version"),
             Self::Damaged(what) => write!(f, "the commit's metadata is damaged: {what}"),
+            Self::AtLeastOnce => write!(
+                f,
+                "the commit was written by an at-least-once flow, and names offsets above it that are finished; \
+                 let that flow finish them before an exactly-once flow takes over its group"
+            ),
         }
     }
 }
@@ -88,6 +97,37 @@ pub fn decode(position: i64, metadata: &str) -> Result<Vec<Range<i64>>, Metadata
         .ok_or(MetadataError::Damaged("its offsets pass the largest there are"))
 }
 
+/// Tells one transaction from all others: which worker's life it is of, and its number there. It stands in the field
+/// `s`, as two hexadecimal numbers with a dot between, in the commit of every partition that the transaction touched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TransactionTag {
+    /// Drawn at random when the worker began.
+    pub life: u64,
+    /// Counts the worker's transactions.
+    pub number: u64,
+}
+
+/// Writes the metadata of a commit that is part of that transaction.
+#[must_use]
+pub fn encode_transaction(tag: TransactionTag) -> String {
+    format!("{VERSION};s={:x}.{:x}", tag.life, tag.number)
+}
+
+/// Reads which transaction a commit was part of; `None` where none was: the group has just begun.
+///
+/// # Errors
+/// When the metadata can't be read, or is of an at-least-once flow that has finished offsets above its position.
+pub fn decode_transaction(metadata: &str) -> Result<Option<TransactionTag>, MetadataError> {
+    if !decode(0, metadata)?.is_empty() {
+        return Err(MetadataError::AtLeastOnce);
+    }
+    let Some(tag) = metadata.split(';').find_map(|field| field.strip_prefix("s=")) else { return Ok(None) };
+    let number = |digits| u64::from_str_radix(digits, 16).ok();
+    let read = tag.split_once('.').and_then(|(life, count)| number(life).zip(number(count)));
+    let (life, number) = read.ok_or(MetadataError::Damaged("its transaction is no two numbers"))?;
+    Ok(Some(TransactionTag { life, number }))
+}
+
 fn relative(position: i64, finished: impl Iterator<Item = Range<i64>>) -> Vec<Range<u64>> {
     finished
         .map(|run| {
@@ -102,8 +142,8 @@ fn run_lengths(runs: &[Range<u64>]) -> (Vec<u8>, u64) {
     let (mut bytes, mut end, mut cover) = (Vec::new(), 0, 0);
     for run in runs {
         let fits = bytes.len();
-        write_leb128(run.start - end, &mut bytes);
-        write_leb128(run.end - run.start, &mut bytes);
+        leb128::write(run.start - end, &mut bytes);
+        leb128::write(run.end - run.start, &mut bytes);
         if bytes.len() > PAYLOAD_BYTES_MAX {
             bytes.truncate(fits);
             break;
@@ -135,8 +175,8 @@ fn read_run_lengths(bytes: &[u8]) -> Result<Vec<Range<u64>>, MetadataError> {
     const DAMAGED: MetadataError = MetadataError::Damaged("its run lengths are cut off or too long");
     let (mut rest, mut end, mut runs) = (bytes, 0u64, Vec::new());
     while !rest.is_empty() {
-        let start = read_leb128(&mut rest).and_then(|gap| end.checked_add(gap)).ok_or(DAMAGED)?;
-        end = read_leb128(&mut rest).and_then(|len| start.checked_add(len)).ok_or(DAMAGED)?;
+        let start = leb128::read(&mut rest).and_then(|gap| end.checked_add(gap)).ok_or(DAMAGED)?;
+        end = leb128::read(&mut rest).and_then(|len| start.checked_add(len)).ok_or(DAMAGED)?;
         if end > start {
             runs.push(start..end);
         }
@@ -156,26 +196,6 @@ fn read_bitmap(bytes: &[u8]) -> Vec<Range<u64>> {
         }
     }
     runs
-}
-
-fn write_leb128(mut value: u64, into: &mut Vec<u8>) {
-    while value >= 0x80 {
-        into.push((value & 0x7F) as u8 | 0x80);
-        value >>= 7;
-    }
-    into.push(value as u8);
-}
-
-fn read_leb128(rest: &mut &[u8]) -> Option<u64> {
-    let mut value = 0u64;
-    for (index, byte) in rest.iter().enumerate().take(9) {
-        value |= u64::from(byte & 0x7F) << (7 * index);
-        if byte & 0x80 == 0 {
-            *rest = rest.get(index + 1..)?;
-            return Some(value);
-        }
-    }
-    None
 }
 
 #[cfg(test)]
@@ -230,6 +250,24 @@ mod tests {
         assert!(alternating.starts_with("t1;f=b"), "{alternating}");
         let long = encode(0, std::iter::once(1..1_000_000));
         assert!(long.starts_with("t1;f=r") && long.len() < 20, "{long}");
+    }
+
+    #[test]
+    fn a_transaction_is_read_back_and_nothing_else_is_taken_for_one() {
+        let tag = TransactionTag { life: u64::MAX, number: 17 };
+        let text = encode_transaction(tag);
+        assert_eq!(text, "t1;s=ffffffffffffffff.11");
+        assert_eq!(decode_transaction(&text), Ok(Some(tag)));
+        assert_eq!(decode(5, &text), Ok(Vec::new()), "readers of finished offsets find none");
+        assert_eq!(decode_transaction(""), Ok(None));
+        assert_eq!(decode_transaction("t1"), Ok(None));
+        let finished = encode(5, std::iter::once(7..9));
+        assert_eq!(decode_transaction(&finished), Err(MetadataError::AtLeastOnce));
+        assert_eq!(decode_transaction("hello"), Err(MetadataError::Foreign));
+        for damaged in ["t1;s=", "t1;s=12", "t1;s=12.", "t1;s=x.1", "t1;s=1.2.3", "t1;s=11111111111111111.1"]
+        {
+            assert!(matches!(decode_transaction(damaged), Err(MetadataError::Damaged(_))), "{damaged}");
+        }
     }
 
     #[test]

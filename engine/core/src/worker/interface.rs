@@ -6,6 +6,7 @@ use crate::commit_metadata;
 use crate::outcome::Outcome;
 use crate::position::{Epoch, PartitionId};
 use crate::sink::{LaneId, Request};
+use crate::state::StateError;
 use crate::worker::partition::PartitionName;
 
 /// Settings of a worker. Limits are per worker: the runtime divides what is meant per process.
@@ -185,6 +186,20 @@ pub enum FlowError {
         /// One above the newest offset there is.
         high: i64,
     },
+    /// It is not known what was committed with a partition's offset: whether a transaction stands can't be told.
+    Metadata {
+        /// Which partition.
+        partition: PartitionName,
+        /// Why its commit can't be read.
+        error: commit_metadata::MetadataError,
+    },
+    /// A partition's state can't be restored, or has grown too large.
+    State {
+        /// Which partition.
+        partition: PartitionName,
+        /// What is wrong.
+        error: StateError,
+    },
 }
 
 impl std::fmt::Display for FlowError {
@@ -202,6 +217,8 @@ impl std::fmt::Display for FlowError {
                 "the group has committed offset {committed} of {partition}, but the partition ends at {high}: the \
                  topic was recreated or truncated; reset the group's offsets after checking what was lost"
             ),
+            Self::Metadata { partition, error } => write!(f, "the group's commit of {partition}: {error}"),
+            Self::State { partition, error } => write!(f, "the state of {partition}: {error}"),
         }
     }
 }

@@ -1,0 +1,204 @@
+//! The exactly-once worker: reads records, keeps state and timers, and writes records, all of it in transactions.
+//!
+//! Beside [`crate::worker`], not a mode of it: it has no lanes, no parked keys and no finished offsets above others,
+//! because everything that a record causes is committed with it, and a failure takes the whole transaction back. Runs
+//! are strictly one after the other, so a key's records and timers have one order.
+//!
+//! Events come in as calls, commands go out through [`ExactlyOnceWorker::poll`]. While a transaction is being committed
+//! or aborted nothing is run: what is committed and what is in memory then differ by that one transaction at most.
+
+mod assignment;
+mod interface;
+mod operator;
+mod partition;
+mod runs;
+mod transaction;
+
+use std::collections::VecDeque;
+
+use crate::batch::Batch;
+use crate::dead_letter::DeadLetterSink;
+use crate::position::PartitionId;
+use crate::state::Writes;
+use crate::time::Now;
+use crate::worker::{Accounts, FetchId, PartitionName};
+pub use interface::{Changes, Command, ExactlyOnceSettings, Outputs, TransactionResult};
+pub use operator::{DueNow, Run, StatefulOperator, TransactionalSink};
+
+use assignment::Assignment;
+use partition::{PartitionState, Stage};
+use transaction::{Phase, Transaction};
+
+/// See the module's text.
+pub struct ExactlyOnceWorker<O> {
+    settings: ExactlyOnceSettings,
+    operator: O,
+    dead_letters: Box<dyn DeadLetterSink>,
+    /// The number of sinks; that of the dead letters too, which come after them.
+    sinks: u8,
+    /// By partition id; `None` when not assigned, or not positioned yet.
+    partitions: Vec<Option<PartitionState>>,
+    names: Vec<Option<PartitionName>>,
+    next_epoch: u32,
+    assignment: Assignment,
+    transaction: Transaction,
+    /// Batches that came while a transaction was ending.
+    arrived: VecDeque<Batch>,
+    outputs: Outputs,
+    writes: Writes,
+    /// There was nothing more to read.
+    idle: bool,
+    /// What to add to uptime for the time that timers go by.
+    unix_offset_ms: Option<i64>,
+    now: Now,
+    accounts: Accounts,
+    fired: u64,
+    commands: VecDeque<Command>,
+    spent: Vec<Batch>,
+    rng: fastrand::Rng,
+    stopping: Option<u64>,
+    /// Nothing goes on: the flow has stopped or failed.
+    ended: bool,
+}
+
+impl<O: StatefulOperator> ExactlyOnceWorker<O> {
+    /// A worker with no partitions and `sinks` sinks. `seed` must be another one for each life of a process: it tells
+    /// its transactions from those of others.
+    pub fn new(
+        settings: ExactlyOnceSettings,
+        operator: O,
+        sinks: u8,
+        dead_letters: Box<dyn DeadLetterSink>,
+        seed: u64,
+    ) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let transaction = Transaction::new(rng.u64(..));
+        Self {
+            settings,
+            operator,
+            dead_letters,
+            sinks,
+            partitions: Vec::new(),
+            names: Vec::new(),
+            next_epoch: 0,
+            assignment: Assignment::default(),
+            transaction,
+            arrived: VecDeque::new(),
+            outputs: Outputs::default(),
+            writes: Writes::default(),
+            idle: false,
+            unix_offset_ms: None,
+            now: Now { uptime_ms: 0, unix_ms: 0 },
+            accounts: Accounts::default(),
+            fired: 0,
+            commands: VecDeque::from([Command::RenewProducer]),
+            spent: Vec::new(),
+            rng,
+            stopping: None,
+            ended: false,
+        }
+    }
+
+    /// The next thing the driver must do.
+    pub fn poll(&mut self) -> Option<Command> {
+        self.commands.pop_front()
+    }
+
+    /// A batch that is not needed any more, for the source to fill again.
+    pub fn take_spent(&mut self) -> Option<Batch> {
+        self.spent.pop()
+    }
+
+    /// Time has passed.
+    pub fn wake(&mut self, now: Now) {
+        self.turn(now);
+        self.settle();
+    }
+
+    /// Uptime at which [`ExactlyOnceWorker::wake`] must be called at the latest.
+    #[must_use]
+    pub fn wake_at_ms(&self) -> Option<u64> {
+        if self.ended {
+            return None;
+        }
+        let ready = self.transaction.phase == Phase::Ready;
+        let partitions = self.partitions.iter().flatten();
+        let timers = partitions.clone().filter(|state| ready && self.stopping.is_none() && state.runs());
+        let offset_ms = self.unix_offset_ms.unwrap_or(0);
+        let timers = timers.filter_map(|state| state.state.next_wake_ms());
+        let timers = timers.map(|ms| u64::try_from(ms.saturating_sub(offset_ms)).unwrap_or(0));
+        let waiting = partitions.filter_map(|state| match state.stage {
+            Stage::Waiting(due_ms) => Some(due_ms),
+            _ => None,
+        });
+        let commit = (ready && self.transaction.is_open())
+            .then(|| self.transaction.since_ms.saturating_add(self.settings.commit_interval_ms));
+        timers.chain(waiting).chain(commit).chain(self.assignment.wake_at_ms()).chain(self.stopping).min()
+    }
+
+    /// Stop: run nothing more, commit what was run. Ends with [`Command::Stopped`], at `deadline_ms` (uptime) at the
+    /// latest.
+    pub fn stop(&mut self, now: Now, deadline_ms: u64) {
+        self.turn(now);
+        self.stopping = Some(deadline_ms);
+        self.settle();
+    }
+
+    /// Every event begins here.
+    fn turn(&mut self, now: Now) {
+        self.now = now;
+        // Timers go by the wall clock as it stood when the worker began, and by uptime since: a clock that is stepped
+        // later fires nothing early and delays nothing.
+        self.unix_offset_ms.get_or_insert(now.unix_ms.saturating_sub_unsigned(now.uptime_ms));
+    }
+
+    /// The time that timers go by, in ms since 1970.
+    fn timers_now_ms(&self) -> i64 {
+        self.unix_offset_ms.unwrap_or(0).saturating_add_unsigned(self.now.uptime_ms)
+    }
+
+    /// What follows from the last event.
+    fn settle(&mut self) {
+        if !self.ended {
+            self.start_waiting();
+            self.run_arrived();
+            self.run_timers();
+        }
+        // A run may have ended it all.
+        if self.ended {
+            return;
+        }
+        self.commit_if_due();
+        self.drain();
+        self.ask_positions();
+        self.stop_if_done();
+    }
+
+    fn stop_if_done(&mut self) {
+        let Some(deadline_ms) = self.stopping else { return };
+        let clean = !self.transaction.is_open() && !self.assignment.is_busy();
+        if clean || self.now.uptime_ms >= deadline_ms {
+            self.ended = true;
+            self.commands.push_back(Command::Stopped { clean });
+        }
+    }
+
+    fn partition_mut(&mut self, partition: PartitionId) -> Option<&mut PartitionState> {
+        self.partitions.get_mut(partition.index())?.as_mut()
+    }
+
+    /// How many records ended how; only what is committed counts.
+    #[must_use]
+    pub fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+
+    /// How many timers fired, and are committed.
+    #[must_use]
+    pub fn fired(&self) -> u64 {
+        self.fired
+    }
+}
+
+#[cfg(test)]
+mod tests;

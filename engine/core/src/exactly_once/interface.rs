@@ -1,0 +1,172 @@
+//! What goes into an exactly-once worker's settings, and what comes out of it.
+
+use std::ops::Range;
+
+use crate::commit_metadata::TransactionTag;
+use crate::position::{Epoch, PartitionId};
+use crate::retry::RetrySchedule;
+use crate::state::StateLimits;
+use crate::state::changelog::Entry;
+use crate::worker::{CommitEntry, DedupeSettings, FetchId, FlowError, ReadFrom, SinkIndex};
+
+/// Settings of an exactly-once worker. Limits are per worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExactlyOnceSettings {
+    /// The flow's name, for dead letters.
+    pub flow: String,
+    /// The operator's name, for dead letters.
+    pub operator: String,
+    /// How long a transaction stays open while there is more to read.
+    pub commit_interval_ms: u64,
+    /// Records and timers that a transaction takes at most.
+    pub transaction_runs_max: usize,
+    /// Bytes of outputs and state that a transaction takes before it ends; the batch that passes it is part of it.
+    pub transaction_bytes_max: usize,
+    /// Limits of each partition's state.
+    pub state: StateLimits,
+    /// How long a revoked partition waits for its transaction to end. Well below the group's rebalance timeout.
+    pub drain_deadline_ms: u64,
+    /// Waits after aborted transactions in a row.
+    pub retry: RetrySchedule,
+    /// Deduplication by event id, if any.
+    pub dedupe: Option<DedupeSettings>,
+    /// Go on from the oldest offset there is when committed offsets were lost to retention, instead of failing.
+    pub accept_lost_offsets: bool,
+}
+
+/// What the driver must do for the worker. One transaction at a time: after [`Command::Commit`] or [`Command::Abort`],
+/// nothing is produced until its result was brought.
+#[derive(Debug)]
+pub enum Command {
+    /// Drop the producer if there is one, make a new one of the same transactional id, which ends what the one before has
+    /// left open, and call [`super::ExactlyOnceWorker::producer_ready`].
+    RenewProducer,
+    /// Fetch the STABLE committed and the available offsets of these (no transaction with offsets of theirs is open), and
+    /// bring them to [`super::ExactlyOnceWorker::positioned`] with the same number.
+    FetchPositions {
+        /// The question's number.
+        fetch: FetchId,
+        /// The partitions.
+        partitions: Vec<PartitionId>,
+    },
+    /// Fetch the high watermark of the partition's changelog NOW (not its last stable offset), bring what is committed
+    /// below it to [`super::ExactlyOnceWorker::restoring`], and then call [`super::ExactlyOnceWorker::restored`].
+    Restore {
+        /// The partition.
+        partition: PartitionId,
+        /// The epoch that its batches must carry.
+        epoch: Epoch,
+    },
+    /// Start reading these; batches carry the epoch. Also takes back what was read before.
+    Read(Vec<ReadFrom>),
+    /// Produce these in the transaction; the first ones begin it.
+    Produce(Outputs),
+    /// Produce the changes to the changelogs of their partitions, add the offsets with the group's metadata (read after
+    /// all rebalance events were handled), commit, and bring the result to [`super::ExactlyOnceWorker::ended`].
+    Commit {
+        /// Which transaction; also in the metadata of each offset.
+        tag: TransactionTag,
+        /// Entries for the changelogs.
+        changes: Changes,
+        /// Of each partition that the transaction touched.
+        offsets: Vec<CommitEntry>,
+    },
+    /// Abort the transaction, and bring the result.
+    Abort,
+    /// Unassign these: the worker has done with them. Answers a rebalance.
+    Release(Vec<PartitionId>),
+    /// The worker has stopped; `clean` when everything that was run is committed.
+    Stopped {
+        /// Whether nothing was left behind.
+        clean: bool,
+    },
+    /// The flow must not go on; what is open is not committed.
+    Fail(FlowError),
+    /// Something a person should read in the log.
+    Warn(String),
+}
+
+/// How a transaction ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TransactionResult {
+    /// All of it is committed.
+    Committed,
+    /// Nothing of it is, and the producer can go on.
+    Aborted(String),
+    /// It is not known.
+    Unknown(String),
+    /// Nothing of it is: another producer or member has taken over.
+    Fenced(String),
+}
+
+/// Effects for the flow's sinks, side by side in one buffer.
+#[derive(Debug, Default, Clone)]
+pub struct Outputs {
+    bytes: Vec<u8>,
+    /// Where each ends, and for which sink it is.
+    ends: Vec<(SinkIndex, usize)>,
+}
+
+impl Outputs {
+    /// Appends what `write` writes, for that sink.
+    pub(super) fn push<R>(&mut self, sink: SinkIndex, write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+        let result = write(&mut self.bytes);
+        self.ends.push((sink, self.bytes.len()));
+        result
+    }
+
+    /// Takes away all but the first `len`.
+    pub(super) fn truncate(&mut self, len: usize) {
+        self.ends.truncate(len);
+        self.bytes.truncate(self.ends.last().map_or(0, |(_, end)| *end));
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Their bytes together.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Each, in order: the sink, and the effect in the sink's own encoding.
+    pub fn iter(&self) -> impl Iterator<Item = (SinkIndex, &[u8])> {
+        let starts = std::iter::once(0).chain(self.ends.iter().map(|(_, end)| *end));
+        starts.zip(&self.ends).map(|(start, (sink, end))| (*sink, &self.bytes[start..*end]))
+    }
+}
+
+/// Records for changelogs, side by side in one buffer.
+#[derive(Debug, Default, Clone)]
+pub struct Changes {
+    bytes: Vec<u8>,
+    records: Vec<(PartitionId, Range<usize>, Option<Range<usize>>)>,
+}
+
+impl Changes {
+    pub(super) fn push(&mut self, partition: PartitionId, entry: &Entry<'_>) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(entry.name);
+        let key = start..self.bytes.len();
+        let has_value = entry.write_value(&mut self.bytes);
+        let value = has_value.then_some(key.end..self.bytes.len());
+        self.records.push((partition, key, value));
+    }
+
+    /// Each: the partition (the changelog has the source's numbers), the key, and the value if it has one.
+    pub fn iter(&self) -> impl Iterator<Item = (PartitionId, &[u8], Option<&[u8]>)> {
+        self.records.iter().map(|(partition, key, value)| {
+            (*partition, &self.bytes[key.clone()], value.clone().map(|value| &self.bytes[value]))
+        })
+    }
+}

@@ -1,0 +1,45 @@
+//! What an exactly-once worker knows of one partition during one epoch.
+
+use crate::dedupe::Dedupe;
+use crate::position::{Epoch, PartitionId};
+use crate::state::State;
+use crate::worker::ReadFrom;
+
+#[derive(Debug)]
+pub(super) struct PartitionState {
+    pub(super) epoch: Epoch,
+    /// Everything below was run, in this epoch or before it.
+    pub(super) next: i64,
+    /// What the group has committed.
+    pub(super) committed: i64,
+    /// The oldest offset there was.
+    pub(super) low: i64,
+    pub(super) dedupe: Option<Dedupe>,
+    pub(super) state: State,
+    pub(super) stage: Stage,
+    /// The open transaction has something of it.
+    pub(super) touched: bool,
+    /// It is being given up: nothing of it is run.
+    pub(super) revoked: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Its changelog is being read.
+    Restoring,
+    /// It starts running at that uptime: at once, or after an aborted transaction.
+    Waiting(u64),
+    Running,
+}
+
+impl PartitionState {
+    pub(super) fn runs(&self) -> bool {
+        self.stage == Stage::Running && !self.revoked
+    }
+
+    /// Where to read from: below what is committed by the dedupe window.
+    pub(super) fn read_from(&self, partition: PartitionId, window: u64) -> ReadFrom {
+        let offset = self.next.saturating_sub_unsigned(window).max(self.low);
+        ReadFrom { partition, epoch: self.epoch, offset }
+    }
+}
