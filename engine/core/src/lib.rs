@@ -26,6 +26,7 @@ pub mod position;
 pub mod record;
 pub mod retry;
 pub mod sabotage;
+mod shards;
 pub mod sink;
 mod sink_lanes;
 pub mod state;

@@ -14,9 +14,9 @@ mod wheel;
 
 use std::collections::BTreeMap;
 
-use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::shards::Shards;
 pub use name::{TimerName, TimerRef};
 use slab::{Entry, Slab};
 use wheel::{Wheel, place_of};
@@ -30,7 +30,7 @@ pub const TIMER_BYTES: usize = 64;
 pub struct Timers {
     slab: Slab,
     /// Where in the slab a name is.
-    index: HashTable<u32>,
+    index: Shards<u32>,
     /// Those from its place on.
     wheel: Wheel,
     /// Those below the wheel's place, by deadline and then in the order they were set.
@@ -84,8 +84,8 @@ impl Timers {
             }
         };
         let hash = xxh3_64(&self.slab[slot].name);
-        let entry = self.index.find_entry(hash, |found| *found == slot);
-        entry.expect("the index holds every timer of the slab").remove();
+        let found = self.index.remove(hash, |found| *found == slot);
+        assert_eq!(found, Some(slot), "the index holds every timer of the slab");
         Some(self.forget(slot))
     }
 
@@ -134,7 +134,7 @@ impl Timers {
             return Some(before_ms);
         }
         let slot = self.slab.insert(name, deadline_ms);
-        self.index.insert_unique(hash, slot, |slot| xxh3_64(&self.slab[*slot].name));
+        self.index.insert(hash, slot, |slot| xxh3_64(&self.slab[*slot].name));
         self.names_bytes += name.len();
         self.link(slot);
         None
@@ -142,8 +142,7 @@ impl Timers {
 
     /// [`Timers::cancel`] by the bytes of a name.
     pub(crate) fn cancel_named(&mut self, name: &[u8]) -> Option<i64> {
-        let entry = self.index.find_entry(xxh3_64(name), |slot| *self.slab[*slot].name == *name).ok()?;
-        let (slot, _) = entry.remove();
+        let slot = self.index.remove(xxh3_64(name), |slot| *self.slab[*slot].name == *name)?;
         self.unlink(slot);
         Some(self.forget(slot).deadline_ms)
     }
@@ -188,9 +187,8 @@ impl Timers {
     fn forget(&mut self, slot: u32) -> DueTimer {
         let (name, deadline_ms) = self.slab.remove(slot);
         self.names_bytes -= name.len();
-        if self.index.is_empty() {
-            self.slab.shrink();
-            self.index.shrink_to(slab::KEPT_ENTRIES, |_| 0);
+        if self.index.is_empty() && self.slab.shrink() {
+            self.index = Shards::default();
         }
         DueTimer { name: TimerName::new(name), deadline_ms }
     }

@@ -1,8 +1,7 @@
 //! The rows of all tables: values by name (a table's number and a key), in as little memory as a map takes.
 
-use hashbrown::HashTable;
-
 use crate::leb128;
+use crate::shards::Shards;
 use crate::state::items::inner_hash_of;
 
 /// What a row takes beside its name and value: its place in the map (17, and up to as much again that is empty), the
@@ -17,7 +16,7 @@ pub(super) fn row_bytes(name: &[u8], value: &[u8]) -> usize {
 /// One allocation a row: the length of its name as LEB128, its name, its value.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
-    rows: HashTable<Box<[u8]>>,
+    rows: Shards<Box<[u8]>>,
     bytes: usize,
 }
 
@@ -31,7 +30,7 @@ impl Rows {
     pub(super) fn put(&mut self, hash: u64, name: &[u8], value: &[u8]) {
         let Some(row) = self.rows.find_mut(hash, |row| split(row).0 == name) else {
             self.bytes += row_bytes(name, value);
-            self.rows.insert_unique(hash, join(name, value), |row| inner_hash_of(split(row).0));
+            self.rows.insert(hash, join(name, value), |row| inner_hash_of(split(row).0));
             return;
         };
         let start = row.len() - split(row).1.len();
@@ -45,8 +44,7 @@ impl Rows {
     }
 
     pub(super) fn remove(&mut self, hash: u64, name: &[u8]) {
-        if let Ok(entry) = self.rows.find_entry(hash, |row| split(row).0 == name) {
-            let (row, _) = entry.remove();
+        if let Some(row) = self.rows.remove(hash, |row| split(row).0 == name) {
             let (name, value) = split(&row);
             self.bytes -= row_bytes(name, value);
         }

@@ -9,7 +9,7 @@ pub(super) const NONE: u32 = u32::MAX;
 const GROWTH_SHARE: usize = 8;
 
 /// What is kept of a slab that has become empty.
-pub(super) const KEPT_ENTRIES: usize = 1_024;
+const KEPT_ENTRIES: usize = 1_024;
 
 /// One timer, or a free place.
 #[derive(Debug)]
@@ -75,11 +75,13 @@ impl Slab {
         (std::mem::take(&mut entry.name), entry.deadline_ms)
     }
 
-    /// All places are free: gives back what a peak has taken.
-    pub(super) fn shrink(&mut self) {
-        if self.entries.capacity() > KEPT_ENTRIES {
+    /// All places are free: gives back what a peak has taken, if there was one.
+    pub(super) fn shrink(&mut self) -> bool {
+        let peak = self.entries.capacity() > KEPT_ENTRIES;
+        if peak {
             *self = Self::default();
         }
+        peak
     }
 }
 
