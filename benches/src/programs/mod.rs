@@ -6,7 +6,7 @@ pub(crate) mod metrics;
 pub(crate) mod stand_in;
 
 use std::path::PathBuf;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
@@ -32,6 +32,17 @@ pub(crate) fn command(name: &str) -> Result<Command> {
         );
     }
     Ok(Command::new(path))
+}
+
+/// Has what a flow made of the topic verified, by loadgen's `verify`; `made` says where it is. The topic has no poison.
+pub(crate) fn verify(brokers: &str, topic: &str, made: &[&str]) -> Result<()> {
+    let mut verify = command("verify")?;
+    verify.args(["--brokers", brokers, "--topic", topic, "--dead-letters", "none"]).args(made);
+    let verified = verify.stdout(Stdio::null()).stderr(Stdio::piped()).output()?;
+    if !verified.status.success() {
+        bail!("what was written is wrong:\n{}", String::from_utf8_lossy(&verified.stderr));
+    }
+    Ok(())
 }
 
 fn beside_this(name: &str) -> Result<PathBuf> {

@@ -38,7 +38,8 @@ impl Events {
         let conversations = self.conversations.to_string();
         let options = ["--partitions", &partitions, "--seed", SEED, "--records", &records];
         let more = ["--profile", "all-out", "--conversations", &conversations];
-        let options: Vec<_> = options.into_iter().chain(more).map(str::to_owned).collect();
+        let shares = ["--updates", "0.15", "--deletes", "0.05", "--duplicates", "0.02"];
+        let options: Vec<_> = options.into_iter().chain(more).chain(shares).map(str::to_owned).collect();
         Loadgen::start(brokers, &topic, &options)?.finish()?;
         Ok(topic)
     }

@@ -1,8 +1,6 @@
 //! One run over a whole topic, with its verdict.
 
-use std::process::Stdio;
-
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result};
 
 use super::indexer::{self, Cost};
 use super::topic::Events;
@@ -18,15 +16,7 @@ pub(crate) fn cost_of(brokers: &str, events: Events, group: &str) -> Result<Cost
     let job = Job { brokers, topic: &topic, group, elasticsearch: &stand_in.url, set: Vec::new() };
     let cost = indexer::run(&job, events.records)?;
     stand_in.stop()?;
-    let verified = programs::command("verify")?
-        .args(["--brokers", brokers, "--topic", &topic, "--source", "stand-in"])
-        .arg(&record)
-        .args(["--dead-letters", "none"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .output()?;
-    if !verified.status.success() {
-        bail!("what was written is wrong:\n{}", String::from_utf8_lossy(&verified.stderr));
-    }
+    let record = record.to_str().context("the record's path is not UTF-8")?;
+    programs::verify(brokers, &topic, &["--source", "stand-in", record])?;
     Ok(cost)
 }

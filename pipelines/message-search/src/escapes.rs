@@ -19,9 +19,9 @@ pub(crate) fn check(json: &[u8]) -> Result<(), String> {
 }
 
 /// The UTF-16 unit of an escape that begins with this `u`.
-fn code_unit(escape: &[u8]) -> Option<u16> {
+pub(crate) fn code_unit(escape: &[u8]) -> Option<u16> {
     let digits = escape.strip_prefix(b"u")?.get(..4)?;
-    u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    digits.iter().try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)? as u16))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! Whatever differs in the least is left to [`event::decode`](crate::event::decode): this reader says "not plain",
 //! and never that a value is wrong.
 
+use crate::escapes::code_unit;
 use crate::event::{Fields, Key, Kind};
 
 /// The kind and the fields of an event that is written plainly. `None`: it is not, and may still be an event.
@@ -132,19 +133,16 @@ impl<'e> Rest<'e> {
 fn escape_len(bytes: &[u8]) -> Option<usize> {
     match bytes.get(1)? {
         b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(2),
-        b'u' => match code_unit(bytes)? {
-            0xD800..0xDC00 => matches!(code_unit(&bytes[6..])?, 0xDC00..0xE000).then_some(12),
+        b'u' => match code_unit(&bytes[1..])? {
+            0xD800..0xDC00 => {
+                let second = code_unit(bytes[6..].strip_prefix(b"\\")?)?;
+                (0xDC00..0xE000).contains(&second).then_some(12)
+            }
             0xDC00..0xE000 => None,
             _ => Some(6),
         },
         _ => None,
     }
-}
-
-/// The UTF-16 unit of the escape that these begin with.
-fn code_unit(bytes: &[u8]) -> Option<u16> {
-    let digits = bytes.strip_prefix(b"\\u")?.get(..4)?;
-    digits.iter().try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)? as u16))
 }
 
 #[cfg(test)]
