@@ -175,8 +175,8 @@ fn every_kind_of_bad_record_ends_with_its_reason_and_disturbs_nothing() {
     let good = expected.len() - bad.len();
     // Of each kind four stay; of those in order after all, the two deletes make nothing visible.
     assert_eq!(found.visible as usize, expected.len() * 4 + good - 2);
-    assert_eq!(indexer.metric("thalweg_records_total", "dead_lettered") as usize, bad.len());
-    assert_eq!(indexer.metric("thalweg_dead_letters_total", "reason=") as usize, bad.len());
-    assert_eq!(indexer.metric("thalweg_records_total", "delivered") as usize, records.len() - bad.len());
+    indexer.wait_metric("thalweg_records_total", "dead_lettered", bad.len() as f64);
+    indexer.wait_metric("thalweg_dead_letters_total", "reason=", bad.len() as f64);
+    indexer.wait_metric("thalweg_records_total", "delivered", (records.len() - bad.len()) as f64);
     assert_eq!(indexer.stop().code, 0);
 }

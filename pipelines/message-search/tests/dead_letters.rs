@@ -72,8 +72,8 @@ fn repaired(what: &str) -> Repaired {
     let (records, refused) = failing();
     let at = scene.write(&records);
     scene.wait_finished(&mut indexer);
-    let letters = |reason| indexer.metric("thalweg_dead_letters_total", reason);
-    assert_eq!((letters("document_refused"), letters("document_missing")), (2_500.0, 7_500.0));
+    indexer.wait_metric("thalweg_dead_letters_total", "document_refused", 2_500.0);
+    indexer.wait_metric("thalweg_dead_letters_total", "document_missing", 7_500.0);
     rule.off();
     scene.write(&late_creations());
     scene.wait_finished(&mut indexer);

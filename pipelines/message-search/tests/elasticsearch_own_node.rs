@@ -42,6 +42,7 @@ fn items_that_a_full_queue_refuses_arrive_later() {
     let mut indexer = scene.start(&["elasticsearch.shards=2"]);
     scene.write(&history("burst", 3_000));
     scene.wait_finished(&mut indexer);
+    indexer.wait_metric("thalweg_records_total", "delivered", 3_000.0);
     let overloaded = indexer.metric("thalweg_overloaded_total", "documents");
     assert!(overloaded > 0.0, "no item met a full queue: this shows nothing");
     assert_eq!(indexer.metric("thalweg_breaker_opened_total", "documents"), 0.0, "load is no outage");
@@ -62,7 +63,7 @@ fn of_a_request_that_is_too_large_the_culprit_alone_is_a_dead_letter() {
     let at = scene.write(&records);
     let mut indexer = scene.start(&[]);
     scene.wait_finished(&mut indexer);
-    assert_eq!(indexer.metric("thalweg_dead_letters_total", ""), 1.0);
+    indexer.wait_metric("thalweg_dead_letters_total", "", 1.0);
     scene.finish(indexer);
     let found = scene.assert_correct_but_refused(&[at[77]]);
     assert_eq!(found.visible, 199);
@@ -103,7 +104,7 @@ fn events_replayed_after_a_delete_and_a_restart_change_nothing() {
         for offset in offsets {
             let indexer = replay(&mut scene, offset);
             let left = (records.len() as u64 - offset) as f64;
-            assert_eq!(indexer.metric("thalweg_records_read_total", ""), left);
+            indexer.wait_metric("thalweg_records_read_total", "", left);
             assert_eq!(indexer.metric("thalweg_records_total", "dead_lettered"), 0.0, "from {offset}");
             assert_eq!(indexer.stop().code, 0);
             let found = scene.assert_correct();

@@ -126,6 +126,16 @@ impl Indexer {
         lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
     }
 
+    /// Waits until [`metric`](Self::metric) is `expected`: what is shown is up to a second older than what is committed.
+    pub fn wait_metric(&self, name: &str, label: &str, expected: f64) {
+        let mut shown = f64::NAN;
+        let is_reached = holds_within(PATIENCE, || {
+            shown = self.metric(name, label);
+            shown == expected
+        });
+        assert!(is_reached, "{name} of {label:?} is {shown}, not {expected}");
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
