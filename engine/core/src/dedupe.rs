@@ -22,6 +22,10 @@ pub const WINDOW_MAX: u64 = 1 << 30;
 /// partition, for good.
 const GROWTH_SHARE: usize = 8;
 
+/// What has left the window is forgotten this many at a time (or a sixteenth of a narrow window): each finds its place in
+/// the table by a hash, and the waits for memory of one loop overlap.
+const FORGOTTEN_AT_ONCE: u64 = 1_024;
+
 /// 96 bits of an event id: among the 10^5 ids of a window a chance collision has probability 10^-24 a record.
 type Fingerprint = [u32; 3];
 
@@ -34,7 +38,7 @@ const NONE: Fingerprint = [0; 3];
 #[derive(Debug)]
 pub struct Dedupe {
     window: u64,
-    /// By offset, from `first` on: what is out of the window leaves at the front.
+    /// By offset, from `first` on: what is out of the window leaves at the front, some time later.
     seen: VecDeque<Fingerprint>,
     first: i64,
     /// The low bits of the offset where each id was seen last.
@@ -89,9 +93,10 @@ impl Dedupe {
     /// What a set with that window takes at most: 1.9 MB for 100,000 offsets.
     #[must_use]
     pub fn bytes_max(window: u64) -> u64 {
+        let kept = window.saturating_add(late(window));
         // A place is a word and a control byte, and at most 7 of 8 are taken.
-        let places = window.saturating_mul(8).div_ceil(7).checked_next_power_of_two().unwrap_or(u64::MAX);
-        window.saturating_mul(size_of::<Fingerprint>() as u64).saturating_add(places.saturating_mul(5))
+        let places = kept.saturating_mul(8).div_ceil(7).checked_next_power_of_two().unwrap_or(u64::MAX);
+        kept.saturating_mul(size_of::<Fingerprint>() as u64).saturating_add(places.saturating_mul(5))
     }
 
     /// Notes a sighting of the id at `offset`, and answers whether it is a duplicate.
@@ -106,8 +111,9 @@ impl Dedupe {
         let at = |offset: &u32| seen[offset.wrapping_sub(first) as usize];
         match self.latest.find_mut(hash_of(fingerprint), |offset| at(offset) == fingerprint) {
             Some(latest) => {
-                *latest = offset as u32;
-                true
+                let before = std::mem::replace(latest, offset as u32);
+                // What has left the window may still be there.
+                u64::from((offset as u32).wrapping_sub(before)) <= self.window
             }
             None => {
                 self.latest.insert_unique(hash_of(fingerprint), offset as u32, |offset| hash_of(at(offset)));
@@ -116,7 +122,7 @@ impl Dedupe {
         }
     }
 
-    /// Forgets what is out of the window of `offset`, and makes its place the next one.
+    /// Forgets what is out of the window of `offset`, if it is worth it, and makes its place the next one.
     fn move_on_to(&mut self, offset: i64) {
         let end = self.first + self.seen.len() as i64;
         assert!(self.seen.is_empty() || end <= offset, "sightings come in log order");
@@ -126,25 +132,37 @@ impl Dedupe {
             self.first = offset;
         }
         let oldest = offset.saturating_sub_unsigned(self.window);
-        while self.first < oldest
-            && let Some(forgotten) = self.seen.pop_front()
-        {
+        if self.first.saturating_add_unsigned(late(self.window)) < oldest {
+            self.forget_below(oldest);
+        }
+        let places = (offset - self.first) as usize + 1;
+        if places > self.seen.capacity() {
+            let most = (self.window + late(self.window)) as usize + 1;
+            let grown = (places + places / GROWTH_SHARE).min(most).max(places);
+            self.seen.reserve_exact(grown - self.seen.len());
+        }
+        self.seen.resize(places - 1, NONE);
+    }
+
+    fn forget_below(&mut self, oldest: i64) {
+        let count = (oldest.abs_diff(self.first) as usize).min(self.seen.len());
+        let mut low = self.first as u32;
+        for forgotten in self.seen.drain(..count) {
             // A later sighting of the same id has taken its place in the table: then only the ring forgets.
-            let low = self.first as u32;
             if forgotten != NONE
                 && let Ok(entry) = self.latest.find_entry(hash_of(forgotten), |latest| *latest == low)
             {
                 entry.remove();
             }
-            self.first += 1;
+            low = low.wrapping_add(1);
         }
-        let places = (offset - self.first) as usize + 1;
-        if places > self.seen.capacity() {
-            let grown = (places + places / GROWTH_SHARE).min(self.window as usize + 1).max(places);
-            self.seen.reserve_exact(grown - self.seen.len());
-        }
-        self.seen.resize(places - 1, NONE);
+        self.first += count as i64;
     }
+}
+
+/// How many offsets may have left the window and not be forgotten.
+fn late(window: u64) -> u64 {
+    (window / 16).min(FORGOTTEN_AT_ONCE)
 }
 
 #[cfg(test)]
@@ -195,8 +213,8 @@ mod tests {
             let mut dedupe = Dedupe::new(window);
             let seen: Vec<bool> = log.iter().map(|sighted| sees(&mut dedupe, sighted)).collect();
             prop_assert_eq!(seen, naive(&log, window));
-            prop_assert!(dedupe.seen.len() as u64 <= window + 1);
-            prop_assert!(dedupe.seen.capacity() as u64 <= window + 1);
+            prop_assert!(dedupe.seen.len() as u64 <= window + late(window) + 1);
+            prop_assert!(dedupe.seen.capacity() as u64 <= window + late(window) + 1);
         }
 
         #[test]

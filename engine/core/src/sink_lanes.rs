@@ -186,10 +186,14 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
         self.epochs.get(partition.index()).copied().flatten()
     }
 
-    /// Whether every lane has its next flight waiting: more would only lie there, and leave the processor's caches.
+    /// Whether as much waits as all lanes' next flights can take: more would only lie there, and leave the processor's
+    /// caches.
+    ///
+    /// Together, not each: one lane always has a little more to do than the others, and waiting for the others to be full
+    /// too would let it grow until memory ends it.
     pub(crate) fn is_saturated(&self) -> bool {
-        let items = self.pacing.items();
-        self.lanes.iter().all(|lane| lane.waiting() >= items)
+        let waiting: usize = self.lanes.iter().map(Lane::waiting).sum();
+        waiting >= self.pacing.items() * self.lanes.len()
     }
 
     /// When something here becomes due by itself.

@@ -27,6 +27,7 @@ use crate::sink_lanes::{Departure, SinkLanes, SinkSettings, SinkStatus};
 use crate::table::Table;
 use crate::time::Now;
 use crate::tracker::Pending;
+use intake::Look;
 pub use intake::ReadLimits;
 pub use interface::{
     Accounts, Command, CommitEntry, CommitResult, DedupeSettings, FetchId, FlowError, Positions, ReadFrom,
@@ -70,6 +71,8 @@ pub struct Worker<O, X = Sound> {
     accounts: Accounts,
     measured: Measured,
     reserved_bytes: u64,
+    /// Of the batch that is being taken in, by record.
+    looks: Vec<Look>,
     collected: Collected,
     lane_events: Vec<LaneEvent>,
     departures: Vec<Departure>,
@@ -115,6 +118,7 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
             accounts: Accounts::default(),
             measured: Measured::default(),
             reserved_bytes: 0,
+            looks: Vec::new(),
             collected: Collected::default(),
             lane_events: Vec::new(),
             departures: Vec::new(),

@@ -27,6 +27,15 @@ pub struct ReadLimits {
     pub bytes: usize,
 }
 
+/// What is known of a record before it runs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look {
+    /// It was finished under an earlier epoch.
+    finished: bool,
+    /// `None`: it has no event id.
+    duplicate: Option<bool>,
+}
+
 /// A batch of more would spend longer in the operators than a reply should wait.
 const BATCH_RECORDS_MAX: usize = 1_000;
 
@@ -73,9 +82,10 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
             return;
         }
         let (mut open, read_before, mut oldest_ms) = (0, self.accounts.read, None);
+        self.look_at(&batch);
         for index in 0..batch.len() {
             let record = batch.record(index);
-            open += usize::from(self.admit(&record));
+            open += usize::from(self.admit(&record, self.looks[index]));
             if oldest_ms.is_none() && self.accounts.read > read_before {
                 oldest_ms = Some(record.timestamp_ms);
             }
@@ -90,30 +100,41 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
         self.settle(now);
     }
 
-    /// One record, in log order. Answers whether its outcome is open and its bytes are needed in the batch.
-    fn admit(&mut self, record: &Record<'_>) -> bool {
-        let copies = self.copies();
+    /// Looks at the whole batch before its first record runs: an id is looked up where nothing is in the processor's
+    /// caches, and the waits of one short loop overlap.
+    fn look_at(&mut self, batch: &Batch) {
+        self.looks.clear();
         let skip_dedupe = self.conduct.has(Bug::DedupeSkipsFinished);
+        let without_count = self.conduct.has(Bug::IgnoreReplayCount);
+        let header = self.settings.dedupe.as_ref().map(|dedupe| dedupe.header.as_str());
+        let state = self.partitions.get_mut(batch.partition().index()).and_then(Option::as_mut);
+        let Some(state) = state else { return };
+        for index in 0..batch.len() {
+            let record = batch.record(index);
+            let offset = record.position.offset;
+            let finished = offset >= state.tracker.read_end() && state.was_finished(offset);
+            let duplicate = if finished && skip_dedupe {
+                Some(false)
+            } else {
+                sees(state, header, &record, without_count)
+            };
+            self.looks.push(Look { finished, duplicate });
+        }
+    }
+
+    /// One record, in log order. Answers whether its outcome is open and its bytes are needed in the batch.
+    fn admit(&mut self, record: &Record<'_>, look: Look) -> bool {
+        let copies = self.copies();
         let Position { partition, offset, .. } = record.position;
         let Some(state) = self.partitions.get_mut(partition.index()).and_then(Option::as_mut) else {
             return false;
         };
-        let finished = offset >= state.tracker.read_end() && state.was_finished(offset);
-        let duplicate = if finished && skip_dedupe {
-            false
-        } else {
-            let header = self.settings.dedupe.as_ref().map(|dedupe| dedupe.header.as_str());
-            let without_count = self.conduct.has(Bug::IgnoreReplayCount);
-            sees(state, header, record, without_count).unwrap_or_else(|| {
-                self.accounts.without_event_id += 1;
-                false
-            })
-        };
+        self.accounts.without_event_id += u64::from(look.duplicate.is_none());
         if offset < state.tracker.read_end() {
             self.accounts.rewound += 1;
             return false;
         }
-        if finished {
+        if look.finished {
             state.tracker.skip(offset);
             self.accounts.finished_before += 1;
             return false;
@@ -123,7 +144,7 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
         let pending = state.tracker.open(offset, record.timestamp_ms, reserve);
         self.reserved_bytes += u64::from(reserve);
         self.accounts.read += 1;
-        if duplicate {
+        if look.duplicate == Some(true) {
             self.close(pending, Outcome::Duplicate);
             return false;
         }
