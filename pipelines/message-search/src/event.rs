@@ -162,7 +162,9 @@ impl Kind {
 /// # Errors
 /// When the value is no event; the message quotes nothing of it.
 pub fn decode(value: &[u8]) -> Result<Event<'_>, EventError> {
-    let text = std::str::from_utf8(value).map_err(undecodable)?;
+    // Where it is wrong is looked for only when it is.
+    let text =
+        simdutf8::basic::from_utf8(value).or_else(|_| std::str::from_utf8(value)).map_err(undecodable)?;
     let (kind, fields) = match plain::read(text) {
         Some(read) => read,
         None => decode_strictly(text)?,

@@ -1,7 +1,7 @@
 //! The usual event, read at a fraction of what a JSON parser costs.
 //!
-//! Nearly all producers write events the same way: the type first, then a payload of known keys, no line breaks,
-//! metadata flat. Such a value is read here with one look at each byte and one search for each text's end.
+//! Nearly all producers write events the same way: the type first, then a payload of known keys, no line breaks, numbers
+//! of moderate size. Such a value is read here with one look at each byte and one search for each text's end.
 //! Whatever differs in the least is left to [`event::decode`](crate::event::decode): this reader says "not plain",
 //! and never that a value is wrong.
 
@@ -39,7 +39,10 @@ fn payload<'e>(rest: &mut Rest<'e>, kind: Kind) -> Option<Fields<'e>> {
         } else if std::mem::replace(&mut metadata_stood, true) {
             return None;
         } else if rest.literal("null").is_none() {
-            fields.set(key, flat_object(rest)?);
+            rest.skip_spaces();
+            let begin = rest.0;
+            rest.object(DEPTH_MAX)?;
+            fields.set(key, &begin[..begin.len() - rest.0.len()]);
         }
         if rest.take(b',').is_none() {
             return rest.take(b'}').map(|()| fields);
@@ -47,24 +50,12 @@ fn payload<'e>(rest: &mut Rest<'e>, kind: Kind) -> Option<Fields<'e>> {
     }
 }
 
-/// An object whose values are texts, small whole numbers, true, false or null.
-fn flat_object<'e>(rest: &mut Rest<'e>) -> Option<&'e str> {
-    rest.skip_spaces();
-    let begin = rest.0;
-    rest.take(b'{')?;
-    if rest.take(b'}').is_none() {
-        loop {
-            rest.name()?;
-            let known = ["true", "false", "null"].into_iter().find_map(|word| rest.literal(word));
-            known.or_else(|| rest.whole_number()).or_else(|| rest.text().map(|_| ()))?;
-            if rest.take(b',').is_none() {
-                rest.take(b'}')?;
-                break;
-            }
-        }
-    }
-    Some(&begin[..begin.len() - rest.0.len()])
-}
+/// Deeper values are left to the strict reader, which needs stack for them. Elasticsearch takes no deeper metadata.
+const DEPTH_MAX: usize = 20;
+
+/// A number with more characters is left to the strict reader. One of this many, with an exponent of two digits, is
+/// far below the largest that a double can hold.
+const NUMBER_BYTES_MAX: usize = 24;
 
 fn unquoted(json: &str) -> &str {
     json.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')).unwrap_or(json)
@@ -118,15 +109,79 @@ impl<'e> Rest<'e> {
         Some(text)
     }
 
-    /// Takes a whole number that fits any reader: at most 15 digits, no zero in front.
-    fn whole_number(&mut self) -> Option<()> {
-        let digits = self.0.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, after) = self.0.split_at(digits);
-        let fits = (1..=15).contains(&digits) && (digits == 1 || !number.starts_with('0'));
-        // Something else behind it makes it another kind of number, or none.
-        let ends = matches!(after.bytes().next(), Some(b',' | b'}' | b' '));
-        (fits && ends).then(|| self.0 = after)
+    /// Takes an object, and nothing deeper than `depth` levels.
+    fn object(&mut self, depth: usize) -> Option<()> {
+        let depth = depth.checked_sub(1)?;
+        self.take(b'{')?;
+        if self.take(b'}').is_some() {
+            return Some(());
+        }
+        loop {
+            self.name()?;
+            self.value(depth)?;
+            if self.take(b',').is_none() {
+                return self.take(b'}');
+            }
+        }
     }
+
+    fn array(&mut self, depth: usize) -> Option<()> {
+        let depth = depth.checked_sub(1)?;
+        self.take(b'[')?;
+        if self.take(b']').is_some() {
+            return Some(());
+        }
+        loop {
+            self.value(depth)?;
+            if self.take(b',').is_none() {
+                return self.take(b']');
+            }
+        }
+    }
+
+    fn value(&mut self, depth: usize) -> Option<()> {
+        self.skip_spaces();
+        match self.0.as_bytes().first()? {
+            b'"' => self.text().map(|_| ()),
+            b'{' => self.object(depth),
+            b'[' => self.array(depth),
+            b't' => self.literal("true"),
+            b'f' => self.literal("false"),
+            b'n' => self.literal("null"),
+            _ => self.number(),
+        }
+    }
+
+    fn number(&mut self) -> Option<()> {
+        let len = number_len(self.0.as_bytes())?;
+        self.0 = self.0.get(len..)?;
+        Some(())
+    }
+}
+
+/// The bytes of the number that these begin with. `None`: there is none, or not a usual one.
+fn number_len(bytes: &[u8]) -> Option<usize> {
+    let digits = |from: usize| {
+        bytes.get(from..).map_or(0, |rest| rest.iter().take_while(|byte| byte.is_ascii_digit()).count())
+    };
+    let whole = usize::from(bytes.first() == Some(&b'-'));
+    let mut end = match digits(whole) {
+        0 => return None,
+        1 => whole + 1,
+        // No zero in front.
+        _ if bytes.get(whole) == Some(&b'0') => return None,
+        count => whole + count,
+    };
+    if bytes.get(end) == Some(&b'.') {
+        let count = digits(end + 1);
+        end += (count > 0).then_some(1 + count)?;
+    }
+    if matches!(bytes.get(end), Some(b'e' | b'E')) {
+        let exponent = end + 1 + usize::from(matches!(bytes.get(end + 1), Some(b'+' | b'-')));
+        let count = digits(exponent);
+        end = (1..=2).contains(&count).then_some(exponent + count)?;
+    }
+    (end <= NUMBER_BYTES_MAX).then_some(end)
 }
 
 /// The bytes of the escape that these begin with; of two escapes, where they are a surrogate pair. `None`: it is none.
@@ -152,16 +207,25 @@ mod tests {
     use super::*;
     use crate::event::decode_strictly;
 
-    const CREATED: &str = r#"{"type":"message.created","payload":{"id":"m-1","conversationId":"c-1","senderId":"u-1","content":"Grüße, 你好","tenantId":"t-1","timestamp":"2023-08-15T10:30:00Z","metadata":{"a":"b","n":12,"t":true,"z":null}}}"#;
+    const CREATED: &str = r#"{"type":"message.created","payload":{"id":"m-1","conversationId":"c-1","senderId":"u-1","content":"Grüße, 你好","tenantId":"t-1","timestamp":"2023-08-15T10:30:00Z","metadata":{"a":"b","n":12,"t":true,"z":null,"d":{"x":[1,-2.5e3,{"y":"q"},[]],"w":{}}}}}"#;
 
     #[test]
     fn the_usual_events_are_plain() {
         let updated = r#"{"type":"message.updated","payload":{"tenantId":"t","metadata":null,"id":"m"}}"#;
         let deleted = r#" { "type" : "message.deleted", "payload": {"id": "m", "tenantId": "t" } } "#;
         let escaped = CREATED.replace("你好", r#"\n\"\\\/\u00e9\ud83d\ude00"#);
-        for value in [CREATED, &escaped, updated, deleted] {
+        let nested =
+            CREATED.replace("[]", &format!("{}{}", "[".repeat(DEPTH_MAX - 3), "]".repeat(DEPTH_MAX - 3)));
+        for value in [CREATED, &escaped, &nested, updated, deleted] {
             assert!(read(value).is_some(), "{value}");
         }
+    }
+
+    #[test]
+    fn what_is_deeper_is_left_to_the_strict_reader() {
+        let deeper =
+            CREATED.replace("[]", &format!("{}{}", "[".repeat(DEPTH_MAX - 2), "]".repeat(DEPTH_MAX - 2)));
+        assert_eq!(read(&deeper), None);
     }
 
     #[test]
@@ -177,11 +241,22 @@ mod tests {
             (r#""id":"m-1""#, r#""id":1"#),
             (r#""id":"m-1","#, r#""other":1,"id":"m-1","#),
             ("message.created", "message.moved"),
-            (":12,", ":1.2,"),
+            (":12,", ":1.,"),
+            (":12,", ":.5,"),
+            (":12,", ":-,"),
+            (":12,", ":+1,"),
             (":12,", ":012,"),
-            (":12,", ":{},"),
+            (":12,", ":1e,"),
+            (":12,", ":1e999,"),
+            (":12,", ":1234567890123456789012345,"),
+            (":12,", ":12x,"),
+            (":12,", ":[1,],"),
+            (":12,", ":[1}],"),
+            (":12,", ":tru,"),
             ("}}}", "}}},"),
             ("}}}", "}}"),
+            ("{}", "{{}}"),
+            ("[]", "[]]"),
         ] {
             let value = CREATED.replace(from, to);
             assert_ne!(value, CREATED);
@@ -201,6 +276,12 @@ mod tests {
             "0",
             "12",
             "1e5",
+            "-",
+            ".",
+            "e9",
+            "[",
+            "]",
+            "1e400",
             "true",
             "\"id\":\"x\"",
             "\"a\":",

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use thalweg_core::failure::Reason;
 use thalweg_core::sink::Domain;
 
+use super::entries::Entries;
 use super::json;
-use super::merge::Entries;
 
 /// Elasticsearch's own limit for `_id`.
 pub const ID_BYTES_MAX: usize = 512;

@@ -1,116 +1,10 @@
-//! Merging documents: the entries of JSON objects, and one object's changes over another's.
+//! Merging documents: one object's changes over another's.
 
 use std::borrow::Cow;
-use std::fmt;
-use std::hash::BuildHasher;
-
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
 
 use super::document::Field;
+use super::entries::Entries;
 use super::json;
-
-/// Objects with more keys than this get an index; below, looking at each key is faster.
-const LINEAR_MAX: usize = 12;
-
-/// The entries of one JSON object, in order, one per key: of a key that occurs twice the last value counts.
-///
-/// Values are kept as they were written: numbers and escapes survive byte by byte. Nothing here recurses, however
-/// deep a value nests.
-#[derive(Debug, Default)]
-pub(super) struct Entries<'j> {
-    list: Vec<(Cow<'j, str>, Cow<'j, str>)>,
-    /// Places in the list by key, once it is long.
-    index: hashbrown::HashTable<u32>,
-    hasher: foldhash::fast::RandomState,
-    had_duplicates: bool,
-}
-
-impl<'j> Entries<'j> {
-    /// The entries of the object; `None` when the text is not exactly one JSON object with readable keys.
-    pub(super) fn parse(text: &'j str) -> Option<Self> {
-        serde_json::from_str(text).ok()
-    }
-
-    /// Whether a key was set twice.
-    pub(super) fn had_duplicates(&self) -> bool {
-        self.had_duplicates
-    }
-
-    /// The value of that key, as JSON.
-    pub(super) fn get(&self, key: &str) -> Option<&str> {
-        self.find(key).map(|place| &*self.list[place].1)
-    }
-
-    /// Gives the key that value: in the place of the old one, or at the end.
-    pub(super) fn set(&mut self, key: Cow<'j, str>, value: Cow<'j, str>) {
-        if let Some(place) = self.find(&key) {
-            self.list[place].1 = value;
-            self.had_duplicates = true;
-            return;
-        }
-        self.list.push((key, value));
-        if self.list.len() > LINEAR_MAX {
-            let from = if self.index.is_empty() { 0 } else { self.list.len() - 1 };
-            for place in from..self.list.len() {
-                let hash = |place: &u32| self.hasher.hash_one(&*self.list[*place as usize].0);
-                self.index.insert_unique(hash(&(place as u32)), place as u32, hash);
-            }
-        }
-    }
-
-    fn find(&self, key: &str) -> Option<usize> {
-        if self.index.is_empty() {
-            return self.list.iter().position(|(known, _)| known == key);
-        }
-        let hash = self.hasher.hash_one(key);
-        self.index.find(hash, |&place| self.list[place as usize].0 == key).map(|&place| place as usize)
-    }
-
-    /// Appends the object as JSON.
-    pub(super) fn write(&self, into: &mut Vec<u8>) {
-        into.push(b'{');
-        for (index, (key, value)) in self.list.iter().enumerate() {
-            if index > 0 {
-                into.push(b',');
-            }
-            into.push(b'"');
-            json::push_escaped(into, key.as_bytes());
-            into.extend_from_slice(b"\":");
-            into.extend_from_slice(value.as_bytes());
-        }
-        into.push(b'}');
-    }
-}
-
-impl<'j> Deserialize<'j> for Entries<'j> {
-    fn deserialize<D: Deserializer<'j>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(EntriesVisitor)
-    }
-}
-
-struct EntriesVisitor;
-
-impl<'j> Visitor<'j> for EntriesVisitor {
-    type Value = Entries<'j>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'j>>(self, mut map: A) -> Result<Entries<'j>, A::Error> {
-        let mut entries = Entries::default();
-        while let Some(Key(key)) = map.next_key()? {
-            let value: &'j RawValue = map.next_value()?;
-            entries.set(key, Cow::Borrowed(value.get()));
-        }
-        Ok(entries)
-    }
-}
-
-/// A key, borrowed where it has no escapes.
-#[derive(serde::Deserialize)]
-struct Key<'j>(#[serde(borrow)] Cow<'j, str>);
 
 /// What `_source` of a base turned out to be.
 #[derive(Debug, PartialEq, Eq)]
@@ -143,7 +37,7 @@ fn merged_value<'f>(old: Option<&str>, field: &Field<'f>) -> Cow<'f, str> {
     let parsed = || Entries::parse(field.json);
     let Some(changes) = field.merge.then(parsed).flatten() else { return Cow::Borrowed(field.json) };
     let mut merged = old.and_then(Entries::parse).unwrap_or_default();
-    for (key, value) in &changes.list {
+    for (key, value) in changes.iter() {
         merged.set(Cow::Borrowed(key), Cow::Borrowed(value));
     }
     let mut text = Vec::new();

@@ -11,6 +11,7 @@ mod bulk;
 #[cfg(feature = "elasticsearch")]
 mod client;
 mod document;
+mod entries;
 mod json;
 mod judge;
 mod lane;
