@@ -145,6 +145,11 @@ impl Flight {
         item.start = self.bytes.len() as u32;
         item.len = bytes.len() as u32;
         self.bytes.extend_from_slice(bytes);
+        self.push_lying(item);
+    }
+
+    /// Adds an effect whose bytes lie in the flight's buffer already.
+    pub(crate) fn push_lying(&mut self, item: Item) {
         self.items.push(item);
         self.verdicts.push(None);
     }

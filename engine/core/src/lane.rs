@@ -156,6 +156,9 @@ impl Lane {
             limits.items = limits.items.min(self.bisect_items);
         }
         let mut flight = std::mem::take(&mut self.spare);
+        if self.ready.is_empty() && self.queue.fits(limits.items, limits.bytes) {
+            self.board_whole_queue(&mut flight, limits, events);
+        }
         let mut scans = limits.items.saturating_mul(SCAN_PER_ITEM);
         while flight.len() < limits.items && scans > 0 {
             let Some(len) = self.next_bytes() else { break };
@@ -179,6 +182,8 @@ impl Lane {
         self.queue.tidy();
         self.domains.clear();
         if flight.is_empty() {
+            // It may have taken the bytes of effects that are all held now.
+            flight.clear();
             self.spare = flight;
             self.settle_touched(events);
             return false;
@@ -189,6 +194,21 @@ impl Lane {
 
     fn next_bytes(&self) -> Option<usize> {
         self.ready.front().map(|item| item.effect.len()).or_else(|| self.queue.front_bytes())
+    }
+
+    /// All that is queued goes at once, in the buffer in which it lies.
+    fn board_whole_queue(&mut self, flight: &mut Flight, limits: FlightLimits, events: &mut Vec<LaneEvent>) {
+        let mut items = self.queue.take_all(&mut flight.bytes);
+        for item in items.drain(..) {
+            let (key_hash, domain) = (item.key_hash, item.domain);
+            if self.may_board(key_hash, domain, false, limits) {
+                flight.push_lying(item);
+            } else {
+                let (start, end) = (item.start as usize, item.start as usize + item.len as usize);
+                self.hold(OwnedItem::new(item, &flight.bytes[start..end]), events);
+            }
+        }
+        self.queue.give_back(items);
     }
 
     fn board_from_queue(&mut self, flight: &mut Flight, limits: FlightLimits, events: &mut Vec<LaneEvent>) {

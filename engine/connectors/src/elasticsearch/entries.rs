@@ -4,7 +4,12 @@
 use std::borrow::Cow;
 use std::hash::BuildHasher;
 
+use smallvec::SmallVec;
+
 use super::json;
+
+/// Objects with more keys than this are allocated; documents and their metadata seldom have more.
+const USUAL: usize = 8;
 
 /// Objects with more keys than this get an index; below, looking at each key is faster.
 const LINEAR_MAX: usize = 12;
@@ -15,7 +20,7 @@ const LINEAR_MAX: usize = 12;
 /// deep a value nests.
 #[derive(Debug, Default)]
 pub(super) struct Entries<'j> {
-    list: Vec<(Cow<'j, str>, Cow<'j, str>)>,
+    list: SmallVec<[(Cow<'j, str>, Cow<'j, str>); USUAL]>,
     /// Places in the list by key, once it is long.
     index: hashbrown::HashTable<u32>,
     hasher: foldhash::fast::RandomState,

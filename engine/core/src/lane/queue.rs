@@ -1,5 +1,7 @@
 //! The FIFO of a lane: effects that have not been looked at yet, their bytes in one buffer.
 
+use std::collections::VecDeque;
+
 use crate::flight::{Item, Queued, Tries, clear_warm};
 use crate::sink::Domain;
 use crate::tracker::Pending;
@@ -7,7 +9,7 @@ use crate::tracker::Pending;
 /// Effects in the order in which operators asked for them. Pushing and popping allocate nothing once warm.
 #[derive(Debug, Default)]
 pub(super) struct EffectQueue {
-    items: std::collections::VecDeque<Item>,
+    items: VecDeque<Item>,
     bytes: Vec<u8>,
 }
 
@@ -47,6 +49,25 @@ impl EffectQueue {
         let item = self.items.pop_front()?;
         let bytes = &self.bytes[item.start as usize..item.start as usize + item.len as usize];
         Some((item, bytes))
+    }
+
+    /// Whether all of it is something, and no more than that.
+    pub(super) fn fits(&self, items: usize, bytes: usize) -> bool {
+        !self.items.is_empty() && self.items.len() <= items && self.bytes.len() <= bytes
+    }
+
+    /// Takes all effects; their bytes come where `bytes` were, which must be empty. The list is for
+    /// [`EffectQueue::give_back`].
+    pub(super) fn take_all(&mut self, bytes: &mut Vec<u8>) -> VecDeque<Item> {
+        assert!(bytes.is_empty(), "effects know where in the buffer they lie");
+        std::mem::swap(&mut self.bytes, bytes);
+        std::mem::take(&mut self.items)
+    }
+
+    /// Gives the emptied list back: it has grown to its size.
+    pub(super) fn give_back(&mut self, items: VecDeque<Item>) {
+        assert!(items.is_empty() && self.items.is_empty(), "nothing is queued meanwhile");
+        self.items = items;
     }
 
     /// Gives back the space of what was popped, when that is worth the move.

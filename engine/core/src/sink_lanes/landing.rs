@@ -51,10 +51,12 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
     /// Sends every effect of a landed flight where its verdict says.
     fn disband(&mut self, index: usize, mut flight: Flight, turn: &mut Turn<'_>) {
         let told = turn.events.len();
+        // Taken out for the loop, and given back for the next flight: they have grown to its size.
         let bytes = std::mem::take(&mut flight.bytes);
-        let verdicts = std::mem::take(&mut flight.verdicts);
+        let mut verdicts = std::mem::take(&mut flight.verdicts);
+        let mut items = std::mem::take(&mut flight.items);
         // Youngest first: what goes back to the front then stands in order.
-        for (item, verdict) in std::mem::take(&mut flight.items).into_iter().zip(verdicts).rev() {
+        for (item, verdict) in items.drain(..).zip(verdicts.drain(..)).rev() {
             self.decide(index, item, verdict, &bytes, turn);
         }
         let told = &mut turn.events[told..];
@@ -62,7 +64,7 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
             // Oldest first: so the dead letters of a key are queued in the order of the log.
             told.reverse();
         }
-        flight.bytes = bytes;
+        (flight.bytes, flight.verdicts, flight.items) = (bytes, verdicts, items);
         self.lanes[index].landed(flight, turn.events);
     }
 

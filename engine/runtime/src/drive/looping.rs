@@ -24,7 +24,7 @@ use crate::snapshot::{Board, PartitionSnapshot, Snapshot};
 
 /// Time between two polls of the source that nothing has asked for, and between two snapshots of an idle worker.
 const TICK_MS: u64 = 1_000;
-/// Time between two snapshots of a busy worker: recent enough to tell what is in flight.
+/// Time between two snapshots of a worker that does something: recent enough to tell what is in flight.
 const SNAPSHOT_MS: u64 = 100;
 
 /// Replies that have come and were not shown to the worker yet.
@@ -57,6 +57,8 @@ pub(super) struct Driver<O> {
     pub(super) ended: Option<Ending>,
     pub(super) next_tick_ms: u64,
     pub(super) next_snapshot_ms: u64,
+    /// Something was done that no snapshot shows.
+    pub(super) unseen: bool,
 }
 
 /// What the driver counts beside the worker.
@@ -124,6 +126,7 @@ impl<O: Operator> Driver<O> {
         if self.wake.take_source() || tick {
             self.poll_source(now);
             self.reading.woken();
+            self.unseen = true;
         }
         if self.wake.must_stop() && !self.stopping {
             self.stop(now);
@@ -142,7 +145,9 @@ impl<O: Operator> Driver<O> {
             self.next_tick_ms = now.plus_ms(TICK_MS);
             self.end_of_old(now);
         }
-        if tick || now.uptime_ms >= self.next_snapshot_ms {
+        self.unseen |= read;
+        if tick || (self.unseen && now.uptime_ms >= self.next_snapshot_ms) {
+            self.unseen = false;
             self.next_snapshot_ms = now.plus_ms(SNAPSHOT_MS);
             self.publish(now);
         }
@@ -154,6 +159,7 @@ impl<O: Operator> Driver<O> {
         if replies.is_empty() {
             return;
         }
+        self.unseen = true;
         for (sink, lane, reply) in replies {
             self.worker.replied(sink, lane, reply, now);
         }
@@ -191,8 +197,9 @@ impl<O: Operator> Driver<O> {
 
     /// Waits for something to happen, or for the time when something is due.
     async fn rest(&self, now: Now) {
+        let snapshot_ms = self.unseen.then_some(self.next_snapshot_ms);
         let due_ms =
-            self.worker.wake_at_ms().map_or(self.next_tick_ms, |due_ms| due_ms.min(self.next_tick_ms));
+            [self.worker.wake_at_ms(), snapshot_ms].into_iter().flatten().fold(self.next_tick_ms, u64::min);
         let pause = Duration::from_millis(due_ms.saturating_sub(now.uptime_ms));
         tokio::select! {
             () = self.wake.wait() => {}

@@ -188,6 +188,7 @@ fn driver<O: Operator>(
         ended: None,
         next_tick_ms: clock::now().uptime_ms,
         next_snapshot_ms: 0,
+        unseen: true,
     })
 }
 
