@@ -23,7 +23,8 @@ pub(crate) struct Settings {
     /// A real Elasticsearch.
     #[arg(long, env = "THALWEG_ELASTICSEARCH", default_value = "http://127.0.0.1:9200")]
     elasticsearch: String,
-    /// Rounds; in each, both arms run once. One more, first, is not measured: it warms Elasticsearch up.
+    /// Rounds; in each, both arms run once, by turns this or that one first. One more, before them, is not measured: it
+    /// warms Elasticsearch up, and says how many documents the flow sends at a time.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// Records of the topic; it is filled unless it is there.
@@ -71,9 +72,10 @@ pub(crate) fn run(settings: &Settings) -> Result<()> {
     let events = Events { records: settings.records, conversations: 10_000, partitions: 8 };
     events.ensure(&settings.brokers)?;
     let writes = documents::of(&settings.brokers, events)?;
-    let mut rounds = Vec::new();
+    let (mut rounds, mut per_request) = (Vec::new(), None);
     for number in 0..=settings.rounds {
-        let round = round(settings, events, &writes, number)?;
+        let round = round(settings, events, &writes, number, per_request)?;
+        per_request = Some(round.documents_per_request);
         let Round { documents_per_second: ours, bare_documents_per_second: bare, .. } = round;
         let share = ours / bare;
         eprintln!("round {number}: {ours:.0} documents per second, bare {bare:.0}: {share:.3}, verified");
@@ -99,22 +101,50 @@ pub(crate) fn run(settings: &Settings) -> Result<()> {
     settings.reporting.give(report.bench, &table(&report), &report.targets, &report)
 }
 
-fn round(settings: &Settings, events: Events, writes: &[Write], number: u32) -> Result<Round> {
+/// Both arms; the bare client first in every other round, once it is known how much the flow sends at a time.
+fn round(
+    settings: &Settings,
+    events: Events,
+    writes: &[Write],
+    number: u32,
+    per_request: Option<f64>,
+) -> Result<Round> {
+    let before = per_request.filter(|_| number.is_multiple_of(2));
+    let before = before.map(|per_request| bare_round(settings, events, writes, number, per_request));
+    let before = before.transpose()?;
+    let flow = flow_round(settings, events, number)?;
+    let bare_documents_per_second = match before {
+        Some(found) => found,
+        None => bare_round(settings, events, writes, number, flow.documents_per_request)?,
+    };
+    Ok(Round { bare_documents_per_second, ..flow })
+}
+
+fn flow_round(settings: &Settings, events: Events, number: u32) -> Result<Round> {
     let (topic, Settings { brokers, elasticsearch, .. }) = (events.topic(), settings);
-    let fresh = |arm: &str| Index::make(brokers, elasticsearch, &topic, &format!("{arm}-{number}"));
-    let index = fresh("flow")?;
+    let index = Index::make(brokers, elasticsearch, &topic, &format!("flow-{number}"))?;
     let group = format!("thalweg-bench-indexing-{}-{number}", std::process::id());
     let set = index.settings().to_vec();
     let job = Job { brokers, topic: &topic, group: &group, elasticsearch, set };
-    let flow = through_the_flow(&job, events.records)?;
+    let found = through_the_flow(&job, events.records)?;
     index.verify(brokers, &topic)?;
-    drop(index);
-    let requests = bare::requests(writes, flow.documents_per_request.round() as usize)?;
-    let index = fresh("bare")?;
+    Ok(found)
+}
+
+/// Documents per second.
+fn bare_round(
+    settings: &Settings,
+    events: Events,
+    writes: &[Write],
+    number: u32,
+    per_request: f64,
+) -> Result<f64> {
+    let (topic, Settings { brokers, elasticsearch, .. }) = (events.topic(), settings);
+    let requests = bare::requests(writes, per_request.round() as usize)?;
+    let index = Index::make(brokers, elasticsearch, &topic, &format!("bare-{number}"))?;
     let took = bare::send(&index.bulk_url(), requests)?;
     index.verify(brokers, &topic)?;
-    let bare_documents_per_second = writes.len() as f64 / took.as_secs_f64();
-    Ok(Round { bare_documents_per_second, ..flow })
+    Ok(writes.len() as f64 / took.as_secs_f64())
 }
 
 fn through_the_flow(job: &Job<'_>, records: u64) -> Result<Round> {

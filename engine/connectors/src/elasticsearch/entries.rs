@@ -232,7 +232,7 @@ mod tests {
             let object = prop::collection::btree_map(r#"[ab"\\}]{0,3}"#, inner.clone(), 0..5);
             prop_oneof![
                 prop::collection::vec(inner, 0..5).prop_map(Value::from),
-                object.prop_map(|object| Value::from_iter(object)),
+                object.prop_map(Value::from_iter),
             ]
         })
     }
