@@ -127,13 +127,16 @@ impl<O: StatefulOperator> ExactlyOnceWorker<O> {
         let offset_ms = self.unix_offset_ms.unwrap_or(0);
         let timers = timers.filter_map(|state| state.state.next_wake_ms());
         let timers = timers.map(|ms| u64::try_from(ms.saturating_sub(offset_ms)).unwrap_or(0));
-        let waiting = partitions.filter_map(|state| match state.stage {
+        let waiting = partitions.filter(|state| !state.revoked).filter_map(|state| match state.stage {
             Stage::Waiting(due_ms) => Some(due_ms),
             _ => None,
         });
         let commit = (ready && self.transaction.is_open())
             .then(|| self.transaction.since_ms.saturating_add(self.settings.commit_interval_ms));
-        timers.chain(waiting).chain(commit).chain(self.assignment.wake_at_ms()).chain(self.stopping).min()
+        // While a transaction ends, its end is what partitions wait for that are to be begun.
+        let unasked = self.assignment.ask_at_ms().filter(|_| ready);
+        let released = self.assignment.release_at_ms();
+        timers.chain(waiting).chain(commit).chain(unasked).chain(released).chain(self.stopping).min()
     }
 
     /// Stop: run nothing more, commit what was run. Ends with [`Command::Stopped`], at `deadline_ms` (uptime) at the

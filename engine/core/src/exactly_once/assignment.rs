@@ -41,9 +41,14 @@ impl Assignment {
         !self.revocations.is_empty()
     }
 
-    pub(super) fn wake_at_ms(&self) -> Option<u64> {
-        let unasked = self.unasked.iter().map(|(_, due_ms)| *due_ms);
-        unasked.chain(self.revocations.front().map(|(_, deadline_ms)| *deadline_ms)).min()
+    /// When positions are to be asked for.
+    pub(super) fn ask_at_ms(&self) -> Option<u64> {
+        self.unasked.iter().map(|(_, due_ms)| *due_ms).min()
+    }
+
+    /// When what is revoked is released at the latest.
+    pub(super) fn release_at_ms(&self) -> Option<u64> {
+        self.revocations.front().map(|(_, deadline_ms)| *deadline_ms)
     }
 
     /// The group has said what becomes of these.

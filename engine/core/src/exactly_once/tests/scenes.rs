@@ -243,6 +243,22 @@ fn only_the_answer_to_the_latest_question_counts() {
 }
 
 #[test]
+fn nobody_is_woken_for_what_has_to_wait_for_an_answer() {
+    let mut scene = Scene::new(plain());
+    scene.assigned();
+    assert_eq!(scene.said(), ["renew"]);
+    assert_eq!(scene.worker.wake_at_ms(), None, "nothing is asked before there is a producer");
+
+    let mut scene = Scene::running(plain(), 5);
+    scene.records(5, &[COUNTED]);
+    scene.worker.idle(scene.now());
+    scene.ended(TransactionResult::Aborted(String::new()));
+    assert!(scene.worker.wake_at_ms().is_some(), "it runs again after a while");
+    scene.worker.revoked(vec![P], scene.now());
+    assert_eq!(scene.worker.wake_at_ms(), None, "but not once it is another's");
+}
+
+#[test]
 fn overdue_timers_fire_before_records_and_in_their_order() {
     let mut scene = Scene::new(plain());
     scene.assigned();
