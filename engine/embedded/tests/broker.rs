@@ -13,7 +13,7 @@ use thalweg_connectors::kafka::produce::Produce;
 use thalweg_connectors::kafka::producer::KafkaProducer;
 use thalweg_connectors::kafka::settings::{GroupProtocol, GroupSettings, KafkaSettings};
 use thalweg_connectors::kafka::sink::KafkaSink;
-use thalweg_connectors::kafka::topics::{TopicError, TopicShape, Topics};
+use thalweg_connectors::kafka::topics::{Kept, TopicError, TopicShape, Topics};
 use thalweg_core::failure::Verdict;
 use thalweg_core::flight::Flight;
 use thalweg_core::headers::{Headers, encode_headers};
@@ -110,7 +110,7 @@ fn topics_are_described_with_ids_and_those_for_dead_letters_are_there() {
     assert_eq!(topics.describe("events").unwrap(), events, "it keeps its id");
     let shape = TopicShape {
         partitions: PARTITIONS,
-        retention_ms: 86_400_000,
+        kept: Kept::For(86_400_000),
         record_bytes_max: Some(2 << 20),
         replicas: None,
     };
