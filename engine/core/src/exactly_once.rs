@@ -22,7 +22,7 @@ use crate::position::PartitionId;
 use crate::state::Writes;
 use crate::time::Now;
 use crate::worker::{Accounts, FetchId, PartitionName};
-pub use interface::{Changes, Command, ExactlyOnceSettings, Outputs, TransactionResult};
+pub use interface::{Changes, Command, ExactlyOnceSettings, Outputs, Progress, TransactionResult};
 pub use operator::{DueNow, Run, StatefulOperator, TransactionalSink};
 
 use assignment::Assignment;
@@ -185,6 +185,22 @@ impl<O: StatefulOperator> ExactlyOnceWorker<O> {
 
     fn partition_mut(&mut self, partition: PartitionId) -> Option<&mut PartitionState> {
         self.partitions.get_mut(partition.index())?.as_mut()
+    }
+
+    /// Where every assigned partition stands.
+    pub fn progress(&self) -> impl Iterator<Item = Progress> + '_ {
+        self.partitions.iter().enumerate().filter_map(|(index, state)| {
+            let state = state.as_ref()?;
+            Some(Progress {
+                partition: PartitionId(index as u32),
+                committed: state.committed,
+                next: state.next,
+                restoring: state.stage == Stage::Restoring,
+                rows: state.state.rows(),
+                timers: state.state.timers(),
+                state_bytes: state.state.bytes(),
+            })
+        })
     }
 
     /// How many records ended how; only what is committed counts.

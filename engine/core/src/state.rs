@@ -64,6 +64,8 @@ pub enum StateError {
     },
     /// The changelog can't be read.
     Changelog(ChangelogError),
+    /// An operator can't read what it finds in its state: for who runs the program, or wrote it.
+    Unreadable(String),
 }
 
 impl std::fmt::Display for StateError {
@@ -80,6 +82,7 @@ impl std::fmt::Display for StateError {
                  {row_bytes_max}"
             ),
             Self::Changelog(error) => write!(f, "{error}"),
+            Self::Unreadable(what) => write!(f, "{what}"),
         }
     }
 }

@@ -105,6 +105,11 @@ impl<O: StatefulOperator> ExactlyOnceWorker<O> {
             let now_ms = self.unix_offset_ms.unwrap_or(0).saturating_add_unsigned(self.now.uptime_ms);
             self.operator.process(record, &mut Run::new(state, &mut self.outputs, now_ms))
         };
+        if let Some(error) = self.writes.take_failure() {
+            self.discard(sent);
+            self.fail_state(partition, error);
+            return None;
+        }
         let wrote = !self.writes.is_empty();
         let rejected = match step {
             Step::Forward | Step::Done => match self.apply(partition) {
@@ -159,6 +164,9 @@ impl<O: StatefulOperator> ExactlyOnceWorker<O> {
     }
 
     fn apply(&mut self, partition: PartitionId) -> Result<(), StateError> {
+        if let Some(error) = self.writes.take_failure() {
+            return Err(error);
+        }
         self.transaction.bytes += self.writes.size_bytes();
         match self.partitions.get_mut(partition.index()).and_then(Option::as_mut) {
             Some(state) => state.state.apply(&mut self.writes),

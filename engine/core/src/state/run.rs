@@ -1,7 +1,7 @@
 //! The state as one run sees it: what stands, and what the run itself has written.
 
 use crate::state::items::{Items, hash_of};
-use crate::state::{Content, State, TableId, changelog};
+use crate::state::{Content, State, StateError, TableId, changelog};
 use crate::timers::TimerRef;
 
 /// What a run writes, until its chain has ended; used again from run to run.
@@ -11,6 +11,8 @@ pub struct Writes {
     /// Where the run has written more than the state may hold: so much, in bytes. The rest was not noted, and the run
     /// will be refused.
     pub(super) refused_bytes: usize,
+    /// Why the flow must not go on with what the run found.
+    failure: Option<StateError>,
     /// The name that is being looked for.
     name: Vec<u8>,
 }
@@ -28,8 +30,14 @@ impl Writes {
         self.items.bytes()
     }
 
+    /// Why the flow must not go on, if the run has said so.
+    pub fn take_failure(&mut self) -> Option<StateError> {
+        self.failure.take()
+    }
+
     /// Throws away what the run wrote.
     pub fn clear(&mut self) {
+        self.failure = None;
         self.items.clear();
         self.refused_bytes = 0;
     }
@@ -47,6 +55,11 @@ impl<'s> RunState<'s> {
     /// The run of a record or a timer of `key`.
     pub fn new(state: &'s State, writes: &'s mut Writes, key: &'s [u8]) -> Self {
         Self { state, writes, key }
+    }
+
+    /// What was found can't be read: whatever the run says, nothing of it counts, and the flow ends with this.
+    pub fn fail(&mut self, what: String) {
+        self.writes.failure.get_or_insert(StateError::Unreadable(what));
     }
 
     /// The value of a row, as this run would leave it.
@@ -114,7 +127,7 @@ impl<'s> RunState<'s> {
     }
 
     fn note(&mut self, content: Option<Content<'_>>) {
-        let Writes { items, refused_bytes, name } = &mut *self.writes;
+        let Writes { items, refused_bytes, name, .. } = &mut *self.writes;
         let value_bytes = match content {
             Some(Content::Row(value)) => value.len(),
             _ => 0,
