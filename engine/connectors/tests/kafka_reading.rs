@@ -153,13 +153,13 @@ fn offsets_that_the_log_does_not_hold_are_told_and_nothing_is_skipped() {
 
 #[test]
 fn a_topic_is_described_with_its_id_and_made_when_missing() {
-    use thalweg_connectors::kafka::topics::TopicShape;
+    use thalweg_connectors::kafka::topics::{Kept, TopicShape};
     let topics = Topics::connect(&settings("unused"), Duration::from_secs(10)).unwrap();
     let name = unique("described");
     assert!(matches!(topics.describe(&name), Err(TopicError::Missing { .. })));
     let shape = TopicShape {
         partitions: 3,
-        retention_ms: 86_400_000,
+        kept: Kept::For(86_400_000),
         record_bytes_max: Some(2_000_000),
         replicas: None,
     };

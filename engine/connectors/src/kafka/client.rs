@@ -32,6 +32,14 @@ pub(super) fn log(level: RDKafkaLogLevel, facility: &str, line: &str) {
     }
 }
 
+/// Drops a client on a thread of its own: that waits for its threads, and for brokers.
+pub(super) fn drop_elsewhere<T: Send + 'static>(client: T) {
+    let dropping = std::thread::Builder::new().name("kafka-close".to_owned()).spawn(move || drop(client));
+    if let Err(error) = dropping {
+        tracing::error!("no thread can be started to close a Kafka client: {error}");
+    }
+}
+
 /// A context that remembers the last error, so that a call that only timed out can say why.
 #[derive(Debug, Default)]
 pub(super) struct LastError {

@@ -2,7 +2,8 @@
 //!
 //! The pure half ([`produce`], [`answer`], [`sink`], [`dead_letter`], [`settings`], [`properties`]) is always
 //! compiled. The I/O half (feature `kafka`) reads in batches (`source`), writes (`producer`), looks after topics (`topics`),
-//! reads stretches (`span`) and writes in transactions (`transactions`); every `unsafe` of it is in `librdkafka`.
+//! reads stretches (`span`), reads changelogs back (`changelog`) and writes in transactions (`transaction`; `transactor` for
+//! an exactly-once worker, `transactions` for a replay); every `unsafe` of it is in `librdkafka`.
 
 pub mod answer;
 pub mod dead_letter;
@@ -12,6 +13,10 @@ pub mod secret;
 pub mod settings;
 pub mod sink;
 
+#[cfg(feature = "kafka")]
+pub mod changelog;
+#[cfg(feature = "kafka")]
+mod changelog_topic;
 #[cfg(feature = "kafka")]
 mod client;
 #[cfg(feature = "kafka")]
@@ -39,4 +44,8 @@ pub mod span;
 #[cfg(feature = "kafka")]
 pub mod topics;
 #[cfg(feature = "kafka")]
+mod transaction;
+#[cfg(feature = "kafka")]
 pub mod transactions;
+#[cfg(feature = "kafka")]
+pub mod transactor;

@@ -77,7 +77,7 @@ impl KafkaProducer {
         if let Some((code, reason)) = client.client().fatal_error() {
             tracing::error!("the Kafka producer has failed and is replaced: {reason} ({code})");
             let failed = std::mem::replace(&mut *client, Arc::new(make(&self.properties)?));
-            drop_elsewhere(failed);
+            client::drop_elsewhere(failed);
         }
         Ok(Arc::clone(&client))
     }
@@ -85,15 +85,7 @@ impl KafkaProducer {
 
 impl Drop for KafkaProducer {
     fn drop(&mut self) {
-        drop_elsewhere(Arc::clone(&self.client.lock().unwrap_or_else(PoisonError::into_inner)));
-    }
-}
-
-/// Dropping a client waits for its threads.
-fn drop_elsewhere(client: Arc<Client>) {
-    let dropping = std::thread::Builder::new().name("kafka-close".to_owned()).spawn(move || drop(client));
-    if let Err(error) = dropping {
-        tracing::error!("no thread can be started to close the Kafka producer: {error}");
+        client::drop_elsewhere(Arc::clone(&self.client.lock().unwrap_or_else(PoisonError::into_inner)));
     }
 }
 

@@ -70,7 +70,12 @@ pub fn of_consumer(settings: &KafkaSettings) -> Properties {
         ("enable.auto.offset.store", "false".to_owned()),
         // Start positions are ours: an offset that the log does not hold is told, never replaced.
         ("auto.offset.reset", "error".to_owned()),
+        // Never for a member of a group that reads in batches: librdkafka 2.12 counts the notice of an end as a record
+        // (rd_kafka_q_serve_rkmessages), and skips the next one when a rebalance pauses and resumes the partition.
         ("enable.partition.eof", "false".to_owned()),
+        // The client's own default. Offsets are then fetched stable, too: librdkafka asks for no offset that an open
+        // transaction may still change (`require_stable_offsets`, rdkafka.c, rd_kafka_committed).
+        ("isolation.level", "read_committed".to_owned()),
         ("check.crcs", read.check_crcs.to_string()),
         // After the prefetch was full, look again soon: the default of one second starves fast readers.
         ("fetch.queue.backoff.ms", "5".to_owned()),

@@ -20,7 +20,8 @@ const HEADER_CHECKS: u32 = 64;
 pub(super) struct Reading {
     epoch: Epoch,
     queue: PartitionQueue,
-    /// Records below belong to an earlier assignment.
+    /// Records below belong to an earlier assignment. Where ends are told, and the partition was read to its end, it is
+    /// the end, also behind markers of transactions.
     next_offset: i64,
     /// A record could not be read: nothing behind it is handed on.
     stopped: bool,
@@ -64,6 +65,11 @@ impl Reading {
         Self { epoch, queue, next_offset: offset, stopped: false, record_bytes: 0 }
     }
 
+    /// Whether it is read on, if there is more.
+    pub(super) fn goes_on(&self) -> bool {
+        !self.stopped
+    }
+
     /// Its epoch, and where it goes on.
     pub(super) fn progress(&self) -> (Epoch, i64) {
         (self.epoch, self.next_offset)
@@ -90,11 +96,18 @@ impl Reading {
                 if *stopped {
                     return;
                 }
-                if message.error_code() != 0 {
-                    *stopped = report(partition, &message, events);
-                    return;
-                }
                 let offset = message.offset();
+                match message.error_code() {
+                    0 => {}
+                    code if code == RDKafkaErrorCode::PartitionEOF as i32 => {
+                        *next_offset = offset.max(*next_offset);
+                        return;
+                    }
+                    _ => {
+                        *stopped = report(partition, &message, events);
+                        return;
+                    }
+                }
                 if offset < *next_offset {
                     return;
                 }
@@ -158,9 +171,6 @@ fn compared(raw: &[u8], public: &[u8], left: u32) -> HeaderSource {
 fn report(partition: PartitionId, message: &Message<'_>, events: &mut Vec<SourceEvent>) -> bool {
     let code = message.error_code();
     let is = |known: RDKafkaErrorCode| code == known as i32;
-    if is(RDKafkaErrorCode::PartitionEOF) {
-        return false;
-    }
     let reason = message.error_text();
     if is(RDKafkaErrorCode::AutoOffsetReset) {
         events.push(SourceEvent::OffsetOutOfRange { partition, offset: message.offset(), reason });

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
+pub use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::Offset;
@@ -19,7 +20,7 @@ use super::client;
 use super::closing::{Closing, HeldAnswer, Open};
 use super::event::SourceEvent;
 use super::fetches::Fetches;
-use super::librdkafka::{PartitionQueue, Wake};
+use super::librdkafka::{PartitionQueue, Wake, member_id, positions};
 use super::membership::{Membership, Named, Notice, assign, unassign};
 use super::offsets::{Commit, Fetch, Job, OffsetThread};
 use super::partitions::PartitionTable;
@@ -348,6 +349,40 @@ impl KafkaSource {
             wake();
         }
         read
+    }
+
+    /// Of the partitions that are being read, where they are read on: everything below was handed to the worker, or is no
+    /// record (the client counts the markers of transactions that it has passed over).
+    #[must_use]
+    pub fn read_until(&self) -> Vec<(PartitionId, i64)> {
+        let Some(open) = &self.open else { return Vec::new() };
+        let readings = (0..).map(PartitionId).zip(&open.readings);
+        let going_on = readings.filter_map(|(id, reading)| {
+            let reading = reading.as_ref().filter(|reading| reading.goes_on())?;
+            Some((id, reading.progress().1))
+        });
+        let mut found: Vec<_> = going_on.collect();
+        let mut list = TopicPartitionList::with_capacity(found.len());
+        for (id, _) in &found {
+            let (topic, number) = self.named(*id);
+            list.add_partition(&topic, number);
+        }
+        for ((_, until), position) in found.iter_mut().zip(positions(open.consumer.client(), &mut list)) {
+            *until = position.max(*until);
+        }
+        found
+    }
+
+    /// The group's data as it stands, to commit offsets with a transaction: it is of use once every event was handled that
+    /// [`KafkaSource::poll_events`] brings. `None` when this is no member of the group: brokers take offsets that come
+    /// in a transaction without a member's id from anybody (Kafka 4.1, `ClassicGroup.validateOffsetCommit`).
+    #[must_use]
+    pub fn group_metadata(&self) -> Option<ConsumerGroupMetadata> {
+        let consumer = &self.open.as_ref()?.consumer;
+        let before = member_id(consumer.client())?;
+        let found = consumer.group_metadata()?;
+        // A member that loses its id gets another only after its loss was heard of, on this thread.
+        (member_id(consumer.client())? == before).then_some(found)
     }
 
     /// Commits, for each partition, the next offset to be read and the metadata that goes with it. Ends as

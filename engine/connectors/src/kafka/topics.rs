@@ -60,6 +60,14 @@ pub enum TopicError {
         /// How many it must have.
         needed: u32,
     },
+    /// State can't be kept in the topic.
+    #[error("the topic {topic} can't be this flow's changelog: {reason}")]
+    UnfitChangelog {
+        /// Its name.
+        topic: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The cluster refused.
     #[error("the topic {topic}: {reason}")]
     Refused {
@@ -75,12 +83,21 @@ pub enum TopicError {
 pub struct TopicShape {
     /// How many partitions.
     pub partitions: u32,
-    /// How long records are kept.
-    pub retention_ms: u64,
+    /// What is kept.
+    pub kept: Kept,
     /// The largest record batch taken; `None`: what the brokers are set to.
     pub record_bytes_max: Option<u32>,
     /// How many brokers keep each partition; `None`: what the brokers are set to.
     pub replicas: Option<u16>,
+}
+
+/// Which records a topic keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// All, for so many ms.
+    For(u64),
+    /// The latest of each key.
+    Latest,
 }
 
 /// A connection for looking after topics.
@@ -244,14 +261,18 @@ impl Topics {
         }
     }
 
-    fn admin(&self) -> Result<(AdminClient<LastError>, AdminOptions), TopicError> {
+    pub(super) fn admin(&self) -> Result<(AdminClient<LastError>, AdminOptions), TopicError> {
         let config = client::config(properties::of_admin(&self.settings));
         let admin = config.create_with_context(LastError::default())?;
         let timeout = Some(self.timeout);
         Ok((admin, AdminOptions::new().request_timeout(timeout).operation_timeout(timeout)))
     }
 
-    fn wait<T>(&self, topic: &str, asked: impl Future<Output = KafkaResult<T>>) -> Result<T, TopicError> {
+    pub(super) fn wait<T>(
+        &self,
+        topic: &str,
+        asked: impl Future<Output = KafkaResult<T>>,
+    ) -> Result<T, TopicError> {
         let runtime = tokio::runtime::Builder::new_current_thread().build();
         let runtime = runtime.map_err(|error| self.failure(topic, 0, error.to_string()))?;
         Ok(runtime.block_on(asked)?)
@@ -260,11 +281,15 @@ impl Topics {
     fn create(&self, topic: &str, shape: TopicShape) -> Result<(), TopicError> {
         let partitions = i32::try_from(shape.partitions).unwrap_or(i32::MAX);
         let replicas = shape.replicas.map_or(-1, i32::from);
-        let retention = shape.retention_ms.to_string();
+        let kept = match shape.kept {
+            Kept::For(retention_ms) => ("retention.ms", retention_ms.to_string(), "delete"),
+            // Never by time.
+            Kept::Latest => ("retention.ms", "-1".to_owned(), "compact"),
+        };
         let bytes_max = shape.record_bytes_max.map(|bytes| bytes.to_string());
         let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(replicas))
-            .set("retention.ms", &retention)
-            .set("cleanup.policy", "delete");
+            .set(kept.0, &kept.1)
+            .set("cleanup.policy", kept.2);
         if let Some(bytes_max) = &bytes_max {
             new = new.set("max.message.bytes", bytes_max);
         }

@@ -167,7 +167,7 @@ impl Transfer<'_> {
     }
 
     /// Remembers the state of every partition.
-    fn note(&self, plan: &Plan<'_>) -> Result<(), Failure> {
+    fn note(&mut self, plan: &Plan<'_>) -> Result<(), Failure> {
         let topic = &self.connection.topic;
         let of = |number: i32, replayed| position(topic, number, replayed);
         let positions: Vec<Position<'_>> = plan
