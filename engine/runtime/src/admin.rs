@@ -20,7 +20,7 @@ use crate::page::SearchBox;
 use crate::page::history::SharedHistory;
 use crate::page::latest_letters::LatestLetters;
 use crate::page::status::About;
-use crate::snapshot::{Board, Snapshot};
+use crate::snapshot::{Board, Snapshot, StateSnapshot};
 use crate::{clock, metrics, page};
 
 /// A worker that has not looked up for so long is stuck; it does so every second.
@@ -46,7 +46,7 @@ impl View {
     ///
     /// # Errors
     /// When a sink that can be searched can't be reached as its settings say.
-    pub(crate) fn new<O>(plan: &Plan<O>, boards: Vec<Board>, ends: LogEnds) -> Result<Self, ExitError> {
+    pub(crate) fn new(plan: &Plan, boards: Vec<Board>, ends: LogEnds) -> Result<Self, ExitError> {
         let (search, search_off) = page::search_of(plan)?;
         Ok(Self {
             boards,
@@ -133,7 +133,19 @@ fn unhealthy(view: &View) -> Option<String> {
     })
 }
 
-/// Whether every worker is a member of its group and its sinks take what they are sent.
+/// A worker that is restoring state leaves the records of that partition waiting.
+fn restoring(number: usize, snapshot: &Snapshot) -> Option<String> {
+    let partitions = snapshot.partitions.iter();
+    let restoring = |state: &&StateSnapshot| state.restoring;
+    let left: Vec<_> =
+        partitions.filter_map(|partition| partition.state.as_ref().filter(restoring)).collect();
+    let known: u64 = left.iter().filter_map(|state| state.restore_left).sum();
+    (!left.is_empty()).then(|| {
+        format!("worker {number} is restoring the state of {} partitions, {known} records left", left.len())
+    })
+}
+
+/// Whether every worker is a member of its group, has its state, and its sinks take what they are sent.
 fn unready(view: &View) -> Option<String> {
     view.snapshots().iter().enumerate().find_map(|(number, snapshot)| {
         if snapshot.stopping {
@@ -141,6 +153,9 @@ fn unready(view: &View) -> Option<String> {
         }
         if !snapshot.joined {
             return Some(format!("worker {number} has not joined its group yet"));
+        }
+        if let Some(text) = restoring(number, snapshot) {
+            return Some(text);
         }
         let down = snapshot.sinks.iter().find(|(_, status)| !status.breaker_closed);
         down.map(|(sink, status)| {

@@ -30,7 +30,7 @@ impl Connection for LetterConnection {
     fn send(self: Rc<Self>, request: Request) -> Waiting<'static, Reply> {
         Box::pin(async move {
             let reasons = reasons(&request.body);
-            let latest = self.latest(&request.body, reasons.len());
+            let latest = last_of(&self.latest, &request.body, reasons.len());
             let reply = self.producer.send(request).await;
             if let Reply::Answer { body, .. } = &reply {
                 self.count(&reasons, body);
@@ -41,23 +41,33 @@ impl Connection for LetterConnection {
     }
 }
 
+/// Notes letters, side by side in their encoding, that were committed with their transaction.
+pub(crate) fn note_committed(counts: &LetterCounts, latest: &LatestLetters, letters: &[u8]) {
+    let reasons = reasons(letters);
+    count(counts, reasons.iter());
+    last_of(latest, letters, reasons.len()).into_iter().for_each(|letter| latest.note(letter));
+}
+
+fn count<'r>(counts: &LetterCounts, reasons: impl Iterator<Item = &'r String>) {
+    let mut counts = counts.lock();
+    for reason in reasons {
+        let known = counts.contains_key(reason) || counts.len() < REASONS_MAX;
+        let name = if known { reason.as_str() } else { "other" };
+        *counts.entry(name.to_owned()).or_default() += 1;
+    }
+}
+
+/// The last of so many letters, as many as are shown.
+fn last_of(latest: &LatestLetters, mut letters: &[u8], count: usize) -> Vec<Letter> {
+    let all = std::iter::from_fn(|| Produce::decode(&mut letters));
+    all.skip(count.saturating_sub(LETTERS_MAX)).map(|letter| latest.describe(&letter)).collect()
+}
+
 impl LetterConnection {
     fn count(&self, reasons: &[String], answers: &[u8]) {
         let answers = decode_answers(answers, reasons.len()).unwrap_or_default();
-        let mut counts = self.counts.lock();
-        for (reason, _) in reasons.iter().zip(answers).filter(|(_, answer)| *answer == ItemAnswer::Delivered)
-        {
-            let known = counts.contains_key(reason) || counts.len() < REASONS_MAX;
-            let name = if known { reason.as_str() } else { "other" };
-            *counts.entry(name.to_owned()).or_default() += 1;
-        }
-    }
-
-    /// The last letters of a request of so many, as many as are shown.
-    fn latest(&self, mut body: &[u8], letters: usize) -> Vec<Letter> {
-        let letters_of_body = std::iter::from_fn(|| Produce::decode(&mut body));
-        let last = letters_of_body.skip(letters.saturating_sub(LETTERS_MAX));
-        last.map(|letter| self.latest.describe(&letter)).collect()
+        let delivered = reasons.iter().zip(answers).filter(|(_, answer)| *answer == ItemAnswer::Delivered);
+        count(&self.counts, delivered.map(|(reason, _)| reason));
     }
 
     /// Notes those of the last letters that were acknowledged.

@@ -27,6 +27,7 @@ mod report;
 pub mod settings;
 mod snapshot;
 mod startup;
+pub mod state;
 mod supervise;
 mod terminal;
 mod topic_watch;
@@ -40,6 +41,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 pub use exit::ExitError;
 pub use program::{Program, Settings};
+pub use thalweg_core::exactly_once::{DueNow, Run, StatefulOperator};
 pub use thalweg_core::failure::Reason;
 pub use thalweg_core::operator::{Operator, Output, Step, Then};
 pub use thalweg_core::record::Record;

@@ -40,10 +40,10 @@ pub(crate) struct MemoryPlan {
 
 impl MemoryPlan {
     /// For a flow whose topic has so many partitions: at worst this process reads them all.
-    pub(crate) fn of<O>(flow: &Flow<O>, engine: &EngineSettings, partitions: u32) -> Self {
+    pub(crate) fn of(flow: &Flow, engine: &EngineSettings, partitions: u32) -> Self {
         let dedupe_bytes = flow.dedupe.as_ref().map_or(0, |dedupe| Dedupe::bytes_max(dedupe.0.window));
         let prefetch_kilobytes = flow.source.settings.read.prefetch_kilobytes_per_partition;
-        Self::divided(engine, sink_bytes(flow), partitions, prefetch_kilobytes, dedupe_bytes)
+        Self::divided(engine, kept_bytes(flow, engine), partitions, prefetch_kilobytes, dedupe_bytes)
     }
 
     fn divided(
@@ -68,7 +68,7 @@ impl MemoryPlan {
 ///
 /// # Errors
 /// When it is not.
-pub(crate) fn check<O>(flow: &Flow<O>, engine: &EngineSettings) -> Result<(), SettingError> {
+pub(crate) fn check(flow: &Flow, engine: &EngineSettings) -> Result<(), SettingError> {
     let window = flow.dedupe.as_ref().map_or(0, |dedupe| dedupe.0.window);
     if window > dedupe::WINDOW_MAX {
         return Err(SettingError::new(
@@ -77,7 +77,7 @@ pub(crate) fn check<O>(flow: &Flow<O>, engine: &EngineSettings) -> Result<(), Se
             format!("must be at most {}", dedupe::WINDOW_MAX),
         ));
     }
-    let sink_bytes = sink_bytes(flow);
+    let sink_bytes = kept_bytes(flow, engine);
     if worker_bytes(engine, sink_bytes) >= WORKER_BYTES_MIN {
         return Ok(());
     }
@@ -85,13 +85,15 @@ pub(crate) fn check<O>(flow: &Flow<O>, engine: &EngineSettings) -> Result<(), Se
     let least = worker_min.saturating_mul(engine.workers.into()).saturating_add(PROGRAM_BYTES);
     let allowed = format!(
         "must be at least {least} here: {PROGRAM_BYTES} for the program and {worker_min} for each worker, \
-         {sink_bytes} of them for what its sinks remember"
+         {sink_bytes} of them for what its sinks and its state hold"
     );
     Err(SettingError::new("engine.memory_bytes", engine.memory_bytes, allowed))
 }
 
-fn sink_bytes<O>(flow: &Flow<O>) -> u64 {
-    flow.sinks.plans.iter().map(|(_, sink)| sink.kept_bytes()).sum()
+/// Of each worker.
+fn kept_bytes(flow: &Flow, engine: &EngineSettings) -> u64 {
+    let sinks: u64 = flow.sinks.plans.iter().map(|(_, sink)| sink.kept_bytes()).sum();
+    sinks.saturating_add(flow.work.kept_bytes(engine))
 }
 
 fn worker_bytes(engine: &EngineSettings, sink_bytes: u64) -> u64 {

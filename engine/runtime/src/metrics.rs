@@ -112,7 +112,9 @@ pub struct Stage {
 pub const STAGES: [Stage; 5] = [
     Stage {
         name: "end_to_end",
-        help: "Of delivered records: from the log's timestamp until all their effects were known to be durable.",
+        help: "Of delivered records: from the log's timestamp until all their effects were known to be durable. In an \
+               exactly-once flow measured of the oldest record of each batch, whatever became of it, counted for all of \
+               the batch.",
         of: |latencies| &latencies.end_to_end_ms,
     },
     Stage {
@@ -129,7 +131,8 @@ pub const STAGES: [Stage; 5] = [
     },
     Stage {
         name: "flight",
-        help: "Of each flight to a sink: from its departure until its last reply, whatever the reply was.",
+        help: "Of each flight to a sink: from its departure until its last reply, whatever the reply was. In an \
+               exactly-once flow of each transaction: from its end of work until it was known to be committed.",
         of: |latencies| &latencies.flight_ms,
     },
     Stage {

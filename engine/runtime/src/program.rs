@@ -6,7 +6,6 @@ use std::sync::Arc;
 use clap::ArgMatches;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use thalweg_core::operator::Operator;
 
 use crate::command_line::Shown;
 use crate::demo::Tryout;
@@ -39,17 +38,13 @@ pub struct Program {
 
 impl Program {
     /// Runs the flow that `make` makes of the settings, as the command line says.
-    pub fn run<S: Settings, O: Operator + 'static>(self, make: fn(&S) -> Flow<O>) -> ExitCode {
+    pub fn run<S: Settings>(self, make: fn(&S) -> Flow) -> ExitCode {
         let matches = command_line::of(&self).get_matches();
         self.exit(self.obey(&matches, make, None))
     }
 
     /// As [`Program::run`]; with `--embedded`, on systems of its own in this process.
-    pub fn run_or_try<S: Settings, O: Operator + 'static>(
-        self,
-        make: fn(&S) -> Flow<O>,
-        tryout: Tryout<S>,
-    ) -> ExitCode {
+    pub fn run_or_try<S: Settings>(self, make: fn(&S) -> Flow, tryout: Tryout<S>) -> ExitCode {
         let matches = command_line::with_tryout(command_line::of(&self), self.name).get_matches();
         self.exit(self.obey(&matches, make, command_line::tryout(&matches).map(|options| (options, tryout))))
     }
@@ -68,10 +63,10 @@ impl Program {
         }
     }
 
-    fn obey<S: Settings, O: Operator + 'static>(
+    fn obey<S: Settings>(
         self,
         matches: &ArgMatches,
-        make: fn(&S) -> Flow<O>,
+        make: fn(&S) -> Flow,
         tryout: Option<(Options, Tryout<S>)>,
     ) -> Result<(), ExitError> {
         let (file, mut flags) = command_line::given(matches);
@@ -122,8 +117,8 @@ enum Job {
 }
 
 /// Looks at everything outside, then does the job.
-fn start<O: Operator + 'static>(
-    flow: Flow<O>,
+fn start(
+    flow: Flow,
     engine: EngineSettings,
     job: Job,
     (shown, stage): (Shown, Option<Stage>),
@@ -131,6 +126,7 @@ fn start<O: Operator + 'static>(
     let started_ms = clock::now().uptime_ms;
     let topics = Arc::new(startup::connect(&flow)?);
     let log = startup::look_at_log(&topics, &flow.source.topic)?;
+    let changelog = flow.work.prepare(&flow, &topics, &log)?;
     let dead_letter_topic = startup::ensure_dead_letter_topic(&flow, &topics, &log)?;
     let (letters, latest_letters) = (LetterCounts::default(), LatestLetters::new(engine.show_payloads));
     let plan = Plan {
@@ -138,6 +134,7 @@ fn start<O: Operator + 'static>(
         engine,
         topics,
         log,
+        changelog,
         dead_letter_topic,
         started_ms,
         only_old: None,
@@ -167,7 +164,7 @@ fn start<O: Operator + 'static>(
     done
 }
 
-async fn raise_generation<O: Operator + 'static>(mut plan: Plan<O>) -> Result<(), ExitError> {
+async fn raise_generation(mut plan: Plan) -> Result<(), ExitError> {
     let log = plan.log.clone();
     let Step::Drain { before, partitions } = raise_generation::plan(&plan.flow, &log).await? else {
         say("nothing to do: the sinks were written from the topic as it is\n");

@@ -173,8 +173,10 @@ mod tests {
             number: 0,
             committed: 0,
             finished,
+            done_until: finished,
             open: 0,
             high,
+            state: None,
         };
         now[0].partitions = vec![partition(Some(1_500), 250), partition(None, 7)];
         let going = Going::between(&before, &Moment::of(&now, 15_000));

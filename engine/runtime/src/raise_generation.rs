@@ -37,7 +37,7 @@ pub(crate) enum Step {
 }
 
 /// Compares what the sinks were written from with the topic as it is.
-pub(crate) async fn plan<O>(flow: &Flow<O>, log: &Log) -> Result<Step, ExitError> {
+pub(crate) async fn plan(flow: &Flow, log: &Log) -> Result<Step, ExitError> {
     let mut before: Option<Log> = None;
     for (_, sink) in &flow.sinks.plans {
         let Some(recorded) = sink.recorded_log().await? else { continue };
@@ -74,7 +74,7 @@ pub(crate) async fn begin_again(
 }
 
 /// Raises every sink's generation; answers what was done.
-pub(crate) async fn raise<O>(flow: &Flow<O>, log: &Log) -> Result<String, ExitError> {
+pub(crate) async fn raise(flow: &Flow, log: &Log) -> Result<String, ExitError> {
     let mut done = String::new();
     for (_, sink) in &flow.sinks.plans {
         if let Some(what) = sink.raise_generation(log).await? {

@@ -191,8 +191,10 @@ mod tests {
             number: 0,
             committed: 0,
             finished: 0,
+            done_until: 0,
             open,
             high: None,
+            state: None,
         };
         one.partitions = vec![partition(2), partition(1)];
         let mut other = Snapshot::default();

@@ -33,6 +33,8 @@ pub(crate) struct Snapshot {
     pub(crate) rebuild_ms: Option<u64>,
     /// From the start of the process to the first effect that was durable.
     pub(crate) first_effect_ms: Option<u64>,
+    /// Timers that fired; `None`: the flow can't have any.
+    pub(crate) timers_fired: Option<u64>,
 }
 
 /// One assigned partition.
@@ -42,15 +44,31 @@ pub(crate) struct PartitionSnapshot {
     pub(crate) number: i32,
     pub(crate) committed: i64,
     pub(crate) finished: i64,
+    /// Everything below is finished, or is no record.
+    pub(crate) done_until: i64,
     pub(crate) open: usize,
     /// One above the newest record, as far as is known.
     pub(crate) high: Option<i64>,
+    /// Of an exactly-once flow.
+    pub(crate) state: Option<StateSnapshot>,
+}
+
+/// The state of one assigned partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StateSnapshot {
+    pub(crate) rows: u64,
+    pub(crate) timers: u64,
+    pub(crate) bytes: u64,
+    /// Its changelog is being read.
+    pub(crate) restoring: bool,
+    /// Records of the changelog still to be read; `None`: nothing is, or it is not known yet.
+    pub(crate) restore_left: Option<u64>,
 }
 
 impl PartitionSnapshot {
-    /// Records between what is finished and the end of the log.
+    /// Offsets between what is finished and the end of the log.
     pub(crate) fn lag(&self) -> Option<u64> {
-        self.high.map(|high| high.saturating_sub(self.finished).max(0).unsigned_abs())
+        self.high.map(|high| high.saturating_sub(self.done_until).max(0).unsigned_abs())
     }
 }
 

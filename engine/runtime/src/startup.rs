@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use thalweg_connectors::kafka::topics::{TopicError, TopicShape, Topics};
+use thalweg_connectors::kafka::topics::{Kept, TopicError, TopicShape, Topics};
 
 use crate::exit::ExitError;
 use crate::flow::{Flow, Log};
@@ -12,14 +12,15 @@ use crate::settings::SettingError;
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Checks settings; nothing connects.
-pub(crate) fn check<O>(flow: &Flow<O>) -> Result<(), SettingError> {
+pub(crate) fn check(flow: &Flow) -> Result<(), SettingError> {
     let kafka = flow.source.settings.check();
     kafka.map_err(|error| SettingError::of_connector("kafka", &error))?;
+    flow.work.check()?;
     flow.sinks.plans.iter().try_for_each(|(_, sink)| sink.check())
 }
 
 /// A connection for looking at topics.
-pub(crate) fn connect<O>(flow: &Flow<O>) -> Result<Topics, ExitError> {
+pub(crate) fn connect(flow: &Flow) -> Result<Topics, ExitError> {
     Topics::connect(&flow.source.settings, TIMEOUT).map_err(ExitError::failed)
 }
 
@@ -30,15 +31,11 @@ pub(crate) fn look_at_log(topics: &Topics, topic: &str) -> Result<Log, ExitError
 }
 
 /// Makes sure that there is a topic for dead letters with enough partitions; answers its name. Blocks.
-pub(crate) fn ensure_dead_letter_topic<O>(
-    flow: &Flow<O>,
-    topics: &Topics,
-    log: &Log,
-) -> Result<String, ExitError> {
+pub(crate) fn ensure_dead_letter_topic(flow: &Flow, topics: &Topics, log: &Log) -> Result<String, ExitError> {
     let name = flow.dead_letters.topic_for(&flow.source.topic);
     let shape = TopicShape {
         partitions: log.partitions,
-        retention_ms: flow.dead_letters.retention_ms,
+        kept: Kept::For(flow.dead_letters.retention_ms),
         // A letter is larger than its original by its headers.
         record_bytes_max: Some(RECORD_BYTES_MAX + HEADER_BYTES_MAX),
         replicas: None,
@@ -62,7 +59,7 @@ pub(crate) const RECORD_BYTES_MAX: u32 = 1_048_588;
 const HEADER_BYTES_MAX: u32 = 64 << 10;
 
 /// Prepares every sink.
-pub(crate) async fn prepare_sinks<O>(flow: &Flow<O>, log: &Log) -> Result<(), ExitError> {
+pub(crate) async fn prepare_sinks(flow: &Flow, log: &Log) -> Result<(), ExitError> {
     for (_, sink) in &flow.sinks.plans {
         sink.prepare(log).await?;
     }

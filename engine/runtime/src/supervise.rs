@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use thalweg_core::operator::Operator;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -21,11 +20,7 @@ use crate::{admin, log_ends, progress, terminal, topic_watch};
 const CLOSE_MS: u64 = 15_000;
 
 /// Runs the flow until it is stopped or fails. Prints the report.
-pub(crate) async fn supervise<O: Operator + 'static>(
-    plan: Arc<Plan<O>>,
-    shown: Shown,
-    stage: Option<Stage>,
-) -> Result<(), ExitError> {
+pub(crate) async fn supervise(plan: Arc<Plan>, shown: Shown, stage: Option<Stage>) -> Result<(), ExitError> {
     let mut interrupts = signal(SignalKind::interrupt()).map_err(ExitError::failed)?;
     let mut terminations = signal(SignalKind::terminate()).map_err(ExitError::failed)?;
     let listener = match plan.engine.admin_address() {
@@ -98,7 +93,7 @@ async fn played(stage: Option<&Stage>, view: &admin::View) {
 }
 
 /// Runs the one worker that reads the old partitions to their end; ends by itself, or when it is interrupted.
-pub(crate) async fn drain_old<O: Operator + 'static>(plan: Arc<Plan<O>>) -> Result<(), ExitError> {
+pub(crate) async fn drain_old(plan: Arc<Plan>) -> Result<(), ExitError> {
     let (tell, mut endings) = unbounded_channel();
     // Kept: dropping it would not stop the worker, but nobody else has its handle.
     let _worker = drive::start(Arc::clone(&plan), 0, tell)?;
@@ -135,8 +130,8 @@ async fn upkeep(sink: &dyn crate::flow::AnySink, interval_ms: u64) {
 }
 
 /// Stops all workers and waits for them, up to the deadline or the second signal.
-async fn drain<O: 'static>(
-    plan: &Arc<Plan<O>>,
+async fn drain(
+    plan: &Arc<Plan>,
     workers: &[WorkerThread],
     endings: &mut UnboundedReceiver<(u16, Ending)>,
     stop: Stop,

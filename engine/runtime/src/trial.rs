@@ -3,17 +3,23 @@
 use thalweg_connectors::kafka::answer::ItemAnswer;
 use thalweg_connectors::kafka::dead_letter::DeadLetters;
 use thalweg_connectors::kafka::produce::Produce;
+use thalweg_connectors::kafka::sink::PRODUCE;
 use thalweg_core::SinkSettings;
 use thalweg_core::batch::Batch;
+use thalweg_core::exactly_once::{
+    self, ExactlyOnceSettings, ExactlyOnceWorker, StatefulOperator, TransactionResult,
+};
 use thalweg_core::headers::encode_headers;
 use thalweg_core::operator::Operator;
-use thalweg_core::position::PartitionId;
+use thalweg_core::position::{Epoch, PartitionId};
+use thalweg_core::retry::RetrySchedule;
 use thalweg_core::sabotage::Sound;
 pub use thalweg_core::sink::{Reply, Request};
+use thalweg_core::state::StateLimits;
 use thalweg_core::time::Now;
 use thalweg_core::worker::{Command, NamedSink, PartitionName, Positions, ReadFrom, Worker, WorkerSettings};
 
-use crate::flow::Flow;
+use crate::flow::{Flow, OutputTopics};
 
 /// A record as a test writes it down.
 #[derive(Debug, Clone, Default)]
@@ -37,23 +43,45 @@ pub struct Tried {
     pub dead_letter: Option<(String, String)>,
     /// How many of the records have their outcome: less than was read when an answer left something open.
     pub ended: u64,
+    /// Why the flow would have stopped.
+    pub failed: Option<String>,
 }
 
 const NOW: Now = Now { uptime_ms: 1_000, unix_ms: 1_700_000_000_000 };
 
+/// Answers a sink's request; without an answer the record stays open.
+pub type Answer<'a> = dyn FnMut(&'static str, &Request) -> Option<Reply> + 'a;
+
 /// Shows one record, at offset 0, to the flow. `answer` is asked for the reply to each request of a sink; without one
 /// the record stays open.
-pub fn run<O: Operator + 'static>(
-    flow: &Flow<O>,
+pub fn run(
+    flow: &Flow,
     record: &TrialRecord<'_>,
     mut answer: impl FnMut(&'static str, &Request) -> Option<Reply>,
 ) -> Tried {
-    let mut worker = worker(flow);
+    flow.work.try_record(flow, record, &mut answer)
+}
+
+/// [`run`] for an at-least-once flow with these operators.
+pub(crate) fn at_least_once<O: Operator>(
+    flow: &Flow,
+    operators: O,
+    record: &TrialRecord<'_>,
+    answer: &mut Answer<'_>,
+) -> Tried {
+    let mut worker = worker(flow, operators);
     let mut tried = Tried::default();
     let batch = batch(&mut worker, record);
     worker.batch(batch, NOW);
     while let Some(command) = worker.poll() {
-        let Command::Send { sink, lane, request } = command else { continue };
+        let (sink, lane, request) = match command {
+            Command::Send { sink, lane, request } => (sink, lane, request),
+            Command::Fail(error) => {
+                tried.failed = Some(error.to_string());
+                continue;
+            }
+            _ => continue,
+        };
         let reply = match flow.sinks.plans.get(usize::from(sink.0)) {
             Some((name, _)) => {
                 let reply = answer(name, &request);
@@ -74,7 +102,7 @@ pub fn run<O: Operator + 'static>(
     tried
 }
 
-fn worker<O: Operator>(flow: &Flow<O>) -> Worker<O> {
+fn worker<O: Operator>(flow: &Flow, operators: O) -> Worker<O> {
     let plans = flow.sinks.plans.iter();
     let sinks: Vec<_> = plans
         .map(|(name, plan)| NamedSink { name, machine: plan.machine(), settings: plan.settings() })
@@ -85,7 +113,63 @@ fn worker<O: Operator>(flow: &Flow<O>) -> Worker<O> {
         operator: flow.stage.to_owned(),
         ..WorkerSettings::default()
     };
-    Worker::new(settings, (flow.operators)(&flow.sinks), sinks, letters, 0, Sound)
+    Worker::new(settings, operators, sinks, letters, 0, Sound)
+}
+
+/// [`run`] for an exactly-once flow with this operator. What it writes to topics stands in [`Tried::sent`].
+pub(crate) fn exactly_once<O: StatefulOperator>(
+    flow: &Flow,
+    operator: O,
+    topics: &OutputTopics,
+    record: &TrialRecord<'_>,
+) -> Tried {
+    let settings = ExactlyOnceSettings {
+        flow: flow.name.to_owned(),
+        operator: flow.stage.to_owned(),
+        commit_interval_ms: 0,
+        transaction_runs_max: usize::MAX,
+        transaction_bytes_max: usize::MAX,
+        state: StateLimits { bytes_max: usize::MAX, row_bytes_max: usize::MAX },
+        drain_deadline_ms: 0,
+        retry: RetrySchedule::default(),
+        dedupe: None,
+        accept_lost_offsets: false,
+    };
+    let letters = Box::new(DeadLetters::new("dead-letters"));
+    let mut worker = ExactlyOnceWorker::new(settings, operator, topics.0.len() as u8, letters, 0);
+    let (partition, mut tried) = (PartitionId(0), Tried::default());
+    worker.assigned(vec![(partition, PartitionName { topic: "trial".into(), number: 0 })], NOW);
+    while let Some(command) = worker.poll() {
+        match command {
+            exactly_once::Command::RenewProducer => worker.producer_ready(NOW),
+            exactly_once::Command::FetchPositions { fetch, .. } => {
+                worker.positioned(
+                    fetch,
+                    vec![Positions { partition, committed: None, low: 0, high: 1 }],
+                    NOW,
+                );
+            }
+            exactly_once::Command::Restore { epoch, .. } => worker.restored(partition, epoch, NOW),
+            exactly_once::Command::Read(starts) => {
+                let epoch = starts.first().map(|ReadFrom { epoch, .. }| *epoch);
+                worker.batch(batch_of(partition, epoch.unwrap_or(Epoch(0)), record), NOW);
+            }
+            exactly_once::Command::Produce(outputs) => {
+                for (sink, bytes) in outputs.iter() {
+                    let request = Request { operation: PRODUCE, body: bytes.to_vec() };
+                    match topics.0.get(usize::from(sink.0)) {
+                        Some((name, _)) => tried.sent.push((name, request)),
+                        None => drop(take_letter(&request, &mut tried)),
+                    }
+                }
+            }
+            exactly_once::Command::Fail(error) => tried.failed = Some(error.to_string()),
+            exactly_once::Command::Commit { .. } => worker.ended(TransactionResult::Committed, NOW),
+            _ => {}
+        }
+    }
+    tried.ended = worker.accounts().outcomes.iter().sum();
+    tried
 }
 
 /// The record in a batch of a partition that the worker was given.
@@ -103,6 +187,10 @@ fn batch<O: Operator>(worker: &mut Worker<O>, record: &TrialRecord<'_>) -> Batch
         }
     }
     let Some(epoch) = epoch else { unreachable!("an assigned partition with positions is read") };
+    batch_of(partition, epoch, record)
+}
+
+fn batch_of(partition: PartitionId, epoch: Epoch, record: &TrialRecord<'_>) -> Batch {
     let mut headers = Vec::new();
     let pairs = record.headers.iter().map(|(name, value)| (name.as_bytes(), Some(value.as_bytes())));
     encode_headers(pairs, &mut headers);

@@ -44,7 +44,7 @@ impl Stage {
     ///
     /// # Errors
     /// When they can't be started.
-    pub(crate) fn set<O>(flow: &Flow<O>) -> Result<Self, ExitError> {
+    pub(crate) fn set(flow: &Flow) -> Result<Self, ExitError> {
         let topic = flow.source.topic.as_str();
         let letters = flow.dead_letters.topic_for(topic);
         let topics = [(topic, PARTITIONS), (letters.as_str(), PARTITIONS)];
@@ -69,9 +69,9 @@ impl Stage {
     ///
     /// # Errors
     /// When it can't be connected.
-    pub(crate) fn rehearse<O>(
+    pub(crate) fn rehearse(
         &mut self,
-        flow: &Flow<O>,
+        flow: &Flow,
         options: Options,
         make: impl FnOnce(&Place) -> Result<Box<dyn Demo>, String>,
     ) -> Result<(), ExitError> {
@@ -90,7 +90,7 @@ impl Stage {
         Ok(())
     }
 
-    fn consumed<O>(&self, flow: &Flow<O>) -> Result<Consumed, ExitError> {
+    fn consumed(&self, flow: &Flow) -> Result<Consumed, ExitError> {
         let (group, topic) = (&flow.source.settings.group.id, &flow.source.topic);
         let progress = self.embedded.broker.group(group, topic, PARTITIONS).map_err(ExitError::failed)?;
         // Nothing is told while the broker does not answer: then nothing more is written.

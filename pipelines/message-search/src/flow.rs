@@ -1,6 +1,5 @@
 //! The flow.
 
-use thalweg::Operator;
 use thalweg::elasticsearch::Documents;
 use thalweg::flow::{DeadLetters, Dedupe, Flow, Guarantee, Source};
 
@@ -20,7 +19,7 @@ const FIELDS: &str = r#"{
 
 /// Message events, deduplicated by their event id, into the index that readers search.
 #[must_use]
-pub fn flow(settings: &Settings) -> Flow<impl Operator + use<>> {
+pub fn flow(settings: &Settings) -> Flow {
     Flow::named("message-search")
         .source(Source::topic(&settings.source.topic).settings(&settings.kafka))
         .dedupe(Dedupe::by_header("message-id").window(settings.dedupe.window))

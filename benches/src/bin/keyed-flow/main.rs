@@ -31,7 +31,7 @@ impl Operator for Either {
     }
 }
 
-fn flow(settings: &Settings) -> Flow<impl Operator + use<>> {
+fn flow(settings: &Settings) -> Flow {
     let (workload, records) = (settings.arm.workload, settings.arm.records);
     Flow::named("keyed")
         .source(Source::topic(&settings.arm.topic).settings(&settings.kafka))

@@ -100,6 +100,13 @@ pub enum Kept {
     Latest,
 }
 
+/// The group's coordinator is not known yet, as in a cluster that has just begun to have groups.
+fn is_settling(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator};
+    let settling = [CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator];
+    error.rdkafka_error_code().is_some_and(|code| settling.contains(&code))
+}
+
 /// A connection for looking after topics.
 pub struct Topics {
     client: BaseConsumer<LastError>,
@@ -178,6 +185,10 @@ impl Topics {
                 list.add_partition(topic, number);
             }
             let found = client.committed_offsets(list, self.timeout);
+            if found.as_ref().is_err_and(is_settling) && begun.elapsed() < self.timeout {
+                std::thread::sleep(RETRY_PAUSE);
+                continue;
+            }
             let found = librdkafka::committed_of(&found.map_err(|error| self.failed(topic, &error))?);
             let wrong = found.iter().map(|committed| committed.error_code).find(|code| *code != 0);
             match wrong {

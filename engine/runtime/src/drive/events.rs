@@ -11,7 +11,7 @@ use super::old::NewPartition;
 use super::thread::Ending;
 
 /// A commit that was on its way while the partitions were lost ends within this; one that waits longer has timed out.
-const FENCED_AFTER_LOSS_MS: u64 = 60_000;
+pub(super) const FENCED_AFTER_LOSS_MS: u64 = 60_000;
 
 impl<O: Operator> Driver<O> {
     pub(super) fn poll_source(&mut self, now: Now) {
@@ -115,19 +115,11 @@ impl<O: Operator> Driver<O> {
             let PartitionPosition { partition, committed, low, high } = found;
             let until = committed.as_ref().map_or(low, |(offset, _)| (*offset).max(low));
             self.rebuilds.positioned(partition, until, high, now);
-            self.note_end(partition, high);
+            self.counted.note_end(partition, high);
             Positions { partition, committed, low, high }
         });
         let positions = positions.collect();
         self.worker.positioned(fetch, positions, now);
-    }
-
-    fn note_end(&mut self, partition: PartitionId, high: i64) {
-        let ends = &mut self.counted.ends;
-        if ends.len() <= partition.index() {
-            ends.resize(partition.index() + 1, None);
-        }
-        ends[partition.index()] = Some(high);
     }
 
     fn committed(&mut self, outcome: CommitOutcome, now: Now) {

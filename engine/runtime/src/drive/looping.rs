@@ -9,9 +9,10 @@ use thalweg_connectors::kafka::source::KafkaSource;
 use thalweg_core::measured::{Latencies, Sizes};
 use thalweg_core::operator::Operator;
 use thalweg_core::outcome::Outcome;
+use thalweg_core::position::PartitionId;
 use thalweg_core::sink::{LaneId, Reply};
 use thalweg_core::time::Now;
-use thalweg_core::worker::{Accounts, SinkIndex, Worker};
+use thalweg_core::worker::{Accounts, Progress, SinkIndex, Worker};
 
 use super::old::Old;
 use super::reading::Reading;
@@ -23,9 +24,9 @@ use crate::flow::Connection;
 use crate::snapshot::{Board, PartitionSnapshot, Snapshot};
 
 /// Time between two polls of the source that nothing has asked for, and between two snapshots of an idle worker.
-const TICK_MS: u64 = 1_000;
+pub(super) const TICK_MS: u64 = 1_000;
 /// Time between two snapshots of a worker that does something: recent enough to tell what is in flight.
-const SNAPSHOT_MS: u64 = 100;
+pub(super) const SNAPSHOT_MS: u64 = 100;
 
 /// Replies that have come and were not shown to the worker yet.
 pub(super) type Replies = Rc<RefCell<Vec<(SinkIndex, LaneId, Reply)>>>;
@@ -63,7 +64,7 @@ pub(super) struct Driver<O> {
 
 /// What the driver counts beside the worker.
 #[derive(Debug, Default)]
-pub(super) struct Counted {
+pub(crate) struct Counted {
     pub(super) joined: bool,
     /// What earlier workers of this thread did, whose source failed.
     pub(super) before: Before,
@@ -77,12 +78,23 @@ pub(super) struct Counted {
     pub(super) ends: Vec<Option<i64>>,
 }
 
+impl Counted {
+    pub(super) fn note_end(&mut self, partition: PartitionId, high: i64) {
+        if self.ends.len() <= partition.index() {
+            self.ends.resize(partition.index() + 1, None);
+        }
+        self.ends[partition.index()] = Some(high);
+    }
+}
+
 /// What was counted and measured by workers that are no more.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Before {
-    accounts: Accounts,
-    latencies: Latencies,
-    sizes: Sizes,
+pub(crate) struct Before {
+    pub(super) accounts: Accounts,
+    pub(super) latencies: Latencies,
+    pub(super) sizes: Sizes,
+    /// Timers; of exactly-once workers.
+    pub(super) fired: u64,
 }
 
 impl Before {
@@ -215,7 +227,15 @@ impl<O: Operator> Driver<O> {
         }
     }
 
+    /// Everything below is finished, or is no record: a partition may end with markers of transactions.
+    pub(super) fn done_until(progress: &Progress, read_until: &[(PartitionId, i64)]) -> i64 {
+        let all_finished = progress.open == 0 && progress.finished >= progress.read_end;
+        let found = read_until.iter().find(|(partition, _)| all_finished && *partition == progress.partition);
+        found.map_or(progress.finished, |(_, read_until)| progress.finished.max(*read_until))
+    }
+
     fn publish(&self, now: Now) {
+        let read_until = self.source.read_until();
         let partitions = self.worker.progress().filter_map(|progress| {
             let (topic, number) = self.source.partitions().name(progress.partition)?;
             let high = self.counted.ends.get(progress.partition.index()).copied().flatten();
@@ -224,8 +244,10 @@ impl<O: Operator> Driver<O> {
                 number,
                 committed: progress.committed,
                 finished: progress.finished,
+                done_until: Self::done_until(&progress, &read_until),
                 open: progress.open,
                 high: high.map(|high| high.max(progress.read_end)),
+                state: None,
             })
         });
         let mut all = self.counted.before.clone();
@@ -248,6 +270,7 @@ impl<O: Operator> Driver<O> {
             committed_ms: self.counted.committed_ms,
             rebuild_ms: self.rebuilds.last_ms(),
             first_effect_ms: self.counted.first_effect_ms,
+            timers_fired: None,
         };
         let mut board = self.board.lock();
         tell_breakers(&board, &snapshot);

@@ -78,10 +78,11 @@ impl<O: Operator> Driver<O> {
             }
             return;
         }
+        let read_until = self.source.read_until();
         let drained = progress.iter().all(|partition| {
             let end = self.counted.ends.get(partition.partition.index()).copied().flatten();
             let finished = partition.open == 0 && partition.committed >= partition.finished;
-            finished && end.is_some_and(|end| partition.finished >= end)
+            finished && end.is_some_and(|end| Self::done_until(partition, &read_until) >= end)
         });
         if drained {
             self.stop(now);

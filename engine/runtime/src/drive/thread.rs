@@ -1,37 +1,23 @@
 //! One worker, one thread, one single-threaded runtime.
 
-use std::cell::RefCell;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use thalweg_connectors::kafka::dead_letter::DeadLetters;
-use thalweg_connectors::kafka::producer::KafkaProducer;
 use thalweg_connectors::kafka::settings::KafkaSettings;
-use thalweg_connectors::kafka::source::KafkaSource;
 use thalweg_connectors::kafka::topics::Topics;
-use thalweg_core::SinkSettings;
-use thalweg_core::operator::Operator;
-use thalweg_core::pacing::PacingSettings;
-use thalweg_core::sabotage::Sound;
-use thalweg_core::worker::{NamedSink, Worker, WorkerSettings};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::looping::{Counted, Driver};
-use super::old::{Old, OldPartitions};
-use super::reading::Reading;
-use super::rebuild::Rebuilds;
+use super::looping::Counted;
+use super::old::OldPartitions;
 use super::wake::Wake;
-use crate::clock;
+use super::work::{Life, Place};
 use crate::exit::ExitError;
 use crate::flow::{Flow, Log};
-use crate::letters::{LetterConnection, LetterCounts};
-use crate::memory::MemoryPlan;
+use crate::letters::LetterCounts;
 use crate::page::latest_letters::LatestLetters;
 use crate::settings::EngineSettings;
 use crate::snapshot::{Board, Snapshot};
-use crate::startup::RECORD_BYTES_MAX;
 
 /// How long closing a consumer may take: leaving the group is one request.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -62,12 +48,14 @@ pub(crate) struct WorkerThread {
 }
 
 /// What every worker of a process is made of.
-pub(crate) struct Plan<O> {
-    pub(crate) flow: Flow<O>,
+pub(crate) struct Plan {
+    pub(crate) flow: Flow,
     pub(crate) engine: EngineSettings,
     pub(crate) topics: Arc<Topics>,
     /// The topic as the flow began.
     pub(crate) log: Log,
+    /// The changelog as the flow began, if it has one.
+    pub(crate) changelog: Option<Log>,
     pub(crate) dead_letter_topic: String,
     pub(crate) started_ms: u64,
     /// Only partitions that were there before are read, and only to their end.
@@ -80,8 +68,8 @@ pub(crate) struct Plan<O> {
 ///
 /// # Errors
 /// When no thread can be started.
-pub(crate) fn start<O: Operator + 'static>(
-    plan: Arc<Plan<O>>,
+pub(crate) fn start(
+    plan: Arc<Plan>,
     number: u16,
     ended: UnboundedSender<(u16, Ending)>,
 ) -> Result<WorkerThread, ExitError> {
@@ -104,12 +92,7 @@ pub(crate) fn start<O: Operator + 'static>(
     Ok(thread)
 }
 
-fn run<O: Operator>(
-    plan: &Plan<O>,
-    number: u16,
-    wake: &Arc<Wake>,
-    board: &Board,
-) -> Result<Ending, ExitError> {
+fn run(plan: &Plan, number: u16, wake: &Arc<Wake>, board: &Board) -> Result<Ending, ExitError> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ExitError::failed)?;
     let local = tokio::task::LocalSet::new();
@@ -119,10 +102,9 @@ fn run<O: Operator>(
     let mut counted = Counted::default();
     loop {
         let before = std::mem::take(&mut counted);
-        let (ending, after, source) = local.block_on(&runtime, async {
-            let driver = driver(plan, number, (Arc::clone(wake), Arc::clone(board)), before)?;
-            Ok::<_, ExitError>(driver.run().await)
-        })?;
+        let place = Place { number, wake: Arc::clone(wake), board: Arc::clone(board) };
+        let Life { ending, counted: after, source } =
+            local.block_on(&runtime, plan.flow.work.live(plan, place, before))?;
         counted = after;
         if !source.close(true).wait(CLOSE_TIMEOUT) {
             tracing::warn!(
@@ -137,86 +119,11 @@ fn run<O: Operator>(
     }
 }
 
-fn driver<O: Operator>(
-    plan: &Plan<O>,
-    number: u16,
-    (wake, board): (Arc<Wake>, Board),
-    counted: Counted,
-) -> Result<Driver<O>, ExitError> {
-    let Plan { flow, engine, dead_letter_topic, started_ms, .. } = plan;
-    let memory = MemoryPlan::of(flow, engine, plan.log.partitions);
-    let mut connections = Vec::new();
-    let mut sinks = Vec::new();
-    for (name, sink) in &flow.sinks.plans {
-        connections.push(sink.connect()?);
-        sinks.push(NamedSink { name, machine: sink.machine(), settings: sink.settings() });
-    }
-    let producer =
-        KafkaProducer::connect(&flow.source.settings, RECORD_BYTES_MAX).map_err(ExitError::failed)?;
-    connections.push(Rc::new(LetterConnection {
-        producer,
-        counts: Arc::clone(&plan.letters),
-        latest: plan.latest_letters.clone(),
-    }));
-    let letters = (Box::new(DeadLetters::new(dead_letter_topic.as_str())) as Box<_>, letter_settings());
-    let operator = (flow.operators)(&flow.sinks);
-    let seed = fastrand::u64(..);
-    let worker = Worker::new(worker_settings(flow, engine, memory), operator, sinks, letters, seed, Sound);
-    let on_source = Arc::clone(&wake);
-    let mut settings = member_settings(&flow.source.settings, number, engine.workers);
-    settings.read.prefetch_kilobytes_per_partition = memory.read_ahead_kilobytes;
-    let source = KafkaSource::connect(&settings, &[&flow.source.topic], Arc::new(move || on_source.source()))
-        .map_err(ExitError::failed)?;
-    Ok(Driver {
-        worker,
-        source,
-        connections,
-        wake,
-        board,
-        replies: Rc::new(RefCell::new(Vec::new())),
-        reading: Reading::default(),
-        rebuilds: Rebuilds::default(),
-        counted,
-        started_ms: *started_ms,
-        partitions: plan.log.partitions,
-        old: plan.only_old.map(Old::new),
-        stop_deadline_ms: engine.stop_deadline_ms,
-        stopping: false,
-        joins_anew: false,
-        lost_ms: None,
-        failed: None,
-        ended: None,
-        next_tick_ms: clock::now().uptime_ms,
-        next_snapshot_ms: 0,
-        unseen: true,
-    })
-}
-
-fn worker_settings<O>(flow: &Flow<O>, engine: &EngineSettings, memory: MemoryPlan) -> WorkerSettings {
-    WorkerSettings {
-        flow: flow.name.to_owned(),
-        operator: flow.stage.to_owned(),
-        commit_interval_ms: engine.commit_interval_ms,
-        drain_deadline_ms: engine.revoke_deadline_ms,
-        budget_bytes: memory.worker_bytes,
-        partition_bytes: memory.partition_bytes,
-        open_records_max: engine.open_records_max as usize,
-        dedupe: flow.dedupe.as_ref().map(|dedupe| dedupe.0.clone()),
-        accept_lost_offsets: engine.accept_lost_offsets,
-    }
-}
-
 /// Each worker is a member of its own: with several, a static member's name gets the worker's number.
-fn member_settings(settings: &KafkaSettings, number: u16, workers: u16) -> KafkaSettings {
+pub(super) fn member_settings(settings: &KafkaSettings, number: u16, workers: u16) -> KafkaSettings {
     let mut settings = settings.clone();
     if workers > 1 {
         settings.group.instance_id = settings.group.instance_id.map(|name| format!("{name}-{number}"));
     }
     settings
-}
-
-/// Dead letters are rare, and their client keeps the order: one lane, small flights.
-fn letter_settings() -> SinkSettings {
-    let pacing = PacingSettings { flights_max: 1, items_max: 500, bytes_max: 4 << 20 };
-    SinkSettings { lanes: 1, pacing, attempts_max: None, ..SinkSettings::default() }
 }

@@ -7,6 +7,7 @@ use thalweg_core::record::Record;
 
 use super::sink::{SinkPlan, Sinks};
 use super::source::{DeadLetters, Dedupe, Source};
+use crate::drive::{AtLeastOnce, Work};
 
 /// What a flow promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,9 +25,9 @@ pub struct Named {
 
 /// A flow with a source, to which the rest is added.
 pub struct FlowBuilder<O> {
-    name: &'static str,
-    source: Source,
-    dedupe: Option<Dedupe>,
+    pub(super) name: &'static str,
+    pub(super) source: Source,
+    pub(super) dedupe: Option<Dedupe>,
     stage: &'static str,
     operators: Arc<dyn Fn(&Sinks) -> O + Send + Sync>,
     sinks: Sinks,
@@ -39,14 +40,17 @@ pub struct AlmostFlow<O> {
 }
 
 /// A complete flow.
-pub struct Flow<O> {
+pub struct Flow {
     pub(crate) name: &'static str,
     pub(crate) source: Source,
     pub(crate) dedupe: Option<Dedupe>,
+    /// The last operator.
     pub(crate) stage: &'static str,
-    pub(crate) operators: Arc<dyn Fn(&Sinks) -> O + Send + Sync>,
+    /// Sinks of at-least-once flows.
     pub(crate) sinks: Sinks,
     pub(crate) dead_letters: DeadLetters,
+    /// The operators, and how they are driven for what the flow promises.
+    pub(crate) work: Arc<dyn Work>,
 }
 
 /// The beginning of every chain of operators.
@@ -60,7 +64,7 @@ impl Operator for Start {
     }
 }
 
-impl Flow<Start> {
+impl Flow {
     /// Begins a flow. Its name stands in dead letters, metrics and logs.
     #[must_use]
     pub fn named(name: &'static str) -> Named {
@@ -129,7 +133,7 @@ impl<O: Operator + 'static> AlmostFlow<O> {
     /// # Panics
     /// When an operator asks for a sink that the flow does not have.
     #[must_use]
-    pub fn guarantee(self, guarantee: Guarantee) -> Flow<O> {
+    pub fn guarantee(self, guarantee: Guarantee) -> Flow {
         let Self { flow, dead_letters } = self;
         let Guarantee::AtLeastOnce = guarantee;
         // Made once for nothing, so that a sink that an operator misses is missed now.
@@ -139,9 +143,9 @@ impl<O: Operator + 'static> AlmostFlow<O> {
             source: flow.source,
             dedupe: flow.dedupe,
             stage: flow.stage,
-            operators: flow.operators,
             sinks: flow.sinks,
             dead_letters,
+            work: Arc::new(AtLeastOnce { operators: flow.operators }),
         }
     }
 }

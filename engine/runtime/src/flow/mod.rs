@@ -17,9 +17,11 @@ mod builder;
 mod search;
 mod sink;
 mod source;
+mod stateful;
 
 pub use builder::{AlmostFlow, Flow, FlowBuilder, Guarantee, Named, Start};
 pub use search::{Hit, Search, Searching};
 pub(crate) use sink::AnySink;
 pub use sink::{Connection, Log, SinkPlan, Sinks, Waiting};
 pub use source::{DeadLetters, Dedupe, Source};
+pub use stateful::{AlmostStateful, ExactlyOnce, Outgoing, OutputTopic, OutputTopics, StatefulBuilder};

@@ -78,7 +78,7 @@ pub const METRICS: &[Metric] = &[
     Metric::new(
         "thalweg_lag_records",
         Gauge,
-        "Records between what is finished and the end of the log.",
+        "Offsets between what is finished and the end of the log.",
         Partitions(|partition| partition.lag().map(|lag| lag as f64)),
     ),
     Metric::new(
@@ -98,6 +98,33 @@ pub const METRICS: &[Metric] = &[
         Gauge,
         "Records of the partition whose outcome is open.",
         Partitions(|partition| Some(partition.open as f64)),
+    ),
+    Metric::new(
+        "thalweg_state_rows",
+        Gauge,
+        "Rows of the partition's tables; only of exactly-once flows, like all that is said of state and timers.",
+        Partitions(|partition| Some(partition.state?.rows as f64)),
+    ),
+    Metric::new(
+        "thalweg_state_timers",
+        Gauge,
+        "Timers of the partition that are pending.",
+        Partitions(|partition| Some(partition.state?.timers as f64)),
+    ),
+    Metric::new(
+        "thalweg_state_bytes",
+        Gauge,
+        "Memory that the partition's rows and timers take.",
+        Partitions(|partition| Some(partition.state?.bytes as f64)),
+    ),
+    Metric::new(
+        "thalweg_restore_left_records",
+        Gauge,
+        "Offsets of the partition's changelog still to be read before its state is restored; 0 once it is.",
+        Partitions(|partition| {
+            let state = partition.state?;
+            if state.restoring { Some(state.restore_left? as f64) } else { Some(0.0) }
+        }),
     ),
     Metric::new(
         "thalweg_effects",
@@ -179,13 +206,13 @@ pub const METRICS: &[Metric] = &[
     Metric::new(
         "thalweg_commits_total",
         Counter,
-        "Commits that have ended, failed ones included.",
+        "Commits (of an exactly-once flow: transactions) that have ended, failed ones included.",
         Worker(|worker, _| Some(worker.commits as f64)),
     ),
     Metric::new(
         "thalweg_commits_failed_total",
         Counter,
-        "Commits that failed or were refused.",
+        "Commits (of an exactly-once flow: transactions) that failed or were refused.",
         Worker(|worker, _| Some(worker.commits_failed as f64)),
     ),
     Metric::new(
@@ -197,8 +224,14 @@ pub const METRICS: &[Metric] = &[
     Metric::new(
         "thalweg_rebuild_seconds",
         Gauge,
-        "From the last assignment of a partition to its first new record: fetching positions, reading back the \
-         dedupe window.",
+        "From the last assignment of a partition to its first new record: fetching positions, restoring state, reading \
+         back the dedupe window.",
         Worker(|worker, _| Some(worker.rebuild_ms? as f64 / 1e3)),
+    ),
+    Metric::new(
+        "thalweg_timers_fired_total",
+        Counter,
+        "Timers that were due, and whose run is committed.",
+        Worker(|worker, _| Some(worker.timers_fired? as f64)),
     ),
 ];

@@ -43,7 +43,7 @@ const SVG: &str = "image/svg+xml";
 ///
 /// Whoever reaches the page reads what is found. On this machine that is who could ask the sink itself; from further
 /// away only if the settings say that records may be shown.
-pub(crate) fn search_of<O>(plan: &Plan<O>) -> Result<(Option<SearchBox>, Option<&'static str>), ExitError> {
+pub(crate) fn search_of(plan: &Plan) -> Result<(Option<SearchBox>, Option<&'static str>), ExitError> {
     let beyond = plan.engine.admin_address().is_some_and(|address| !address.ip().is_loopback());
     for (_, sink) in &plan.flow.sinks.plans {
         let Some(search) = sink.search()? else { continue };

@@ -226,8 +226,17 @@ function showPartitions(partitions) {
     );
   }));
   const topics = [...new Set(partitions.map(({ topic }) => topic))].join(", ");
-  put("partitions-note", partitions.length ? `${partitions.length} of ${topics}` : "");
+  put("partitions-note", partitions.length ? `${partitions.length} of ${topics}${stateNote(partitions)}` : "");
   empty("partitions", !partitions.length, "None here: the group has not given any to this process (yet).");
+}
+
+function stateNote(partitions) {
+  const states = partitions.map(({ state }) => state).filter((state) => state != null);
+  if (!states.length) return "";
+  const sum = (of) => states.reduce((total, state) => total + (of(state) ?? 0), 0);
+  const restoring = states.filter((state) => state.restoring).length;
+  const left = restoring ? `, restoring ${restoring}: ${compact(sum((state) => state.restore_left))} records left` : "";
+  return `; ${compact(sum((state) => state.rows))} rows, ${compact(sum((state) => state.timers))} timers${left}`;
 }
 
 function empty(name, isEmpty, words) {

@@ -11,7 +11,7 @@ use super::situation::{Down, Facts, Situation};
 use crate::admin::{SILENT_MS, View};
 use crate::clock;
 use crate::drive::Plan;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, StateSnapshot};
 use crate::totals::{lag, parked_keys};
 
 /// Rates are means over so many samples: one second alone is unsteady.
@@ -52,9 +52,10 @@ pub(crate) struct About {
 }
 
 impl About {
-    pub(crate) fn of<O>(plan: &Plan<O>, search_off: Option<&'static str>) -> Self {
+    pub(crate) fn of(plan: &Plan, search_off: Option<&'static str>) -> Self {
         let Plan { flow, engine, log, dead_letter_topic, .. } = plan;
         let mut sinks: Vec<_> = flow.sinks.plans.iter().map(|(name, sink)| (*name, sink.system())).collect();
+        sinks.extend(flow.work.outputs());
         sinks.push((LETTERS_SINK, "Kafka (dead letters)"));
         Self {
             flow: flow.name,
@@ -139,6 +140,25 @@ struct Partition {
     end: Option<i64>,
     lag: Option<u64>,
     open: usize,
+    /// Of an exactly-once flow.
+    state: Option<PartitionState>,
+}
+
+#[derive(Debug, Serialize)]
+struct PartitionState {
+    rows: u64,
+    timers: u64,
+    bytes: u64,
+    /// Its changelog is being read, with so much left; the number may not be known yet.
+    restoring: bool,
+    restore_left: Option<u64>,
+}
+
+impl PartitionState {
+    fn of(state: &StateSnapshot) -> Self {
+        let StateSnapshot { rows, timers, bytes, restoring, restore_left } = *state;
+        Self { rows, timers, bytes, restoring, restore_left }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -315,6 +335,7 @@ fn partitions(snapshots: &[Snapshot]) -> Vec<Partition> {
             end: partition.high,
             lag: partition.lag(),
             open: partition.open,
+            state: partition.state.as_ref().map(PartitionState::of),
         }));
     }
     partitions.sort_by(|one, other| (&one.topic, one.number).cmp(&(&other.topic, other.number)));

@@ -9,9 +9,11 @@ mod error;
 mod layers;
 mod print;
 mod reader;
+mod transactions;
 mod tree;
 
 pub use engine::{EngineSettings, LogFormat};
 pub use error::{Origin, SettingError};
 pub use layers::{Layers, Variable};
 pub use print::print;
+pub use transactions::{StateSettings, TransactionSettings};

@@ -57,6 +57,19 @@ pub(crate) fn grow(name: &str, partitions: usize) {
 
 pub(crate) fn write(topic: &str, events: &[Event<'_>]) {
     let producer: BaseProducer = config().set("message.max.bytes", "4000000").create().unwrap();
+    write_with(&producer, topic, events);
+}
+
+/// Writes them in one transaction, whose marker then ends the partition.
+pub(crate) fn write_in_transaction(topic: &str, events: &[Event<'_>]) {
+    let producer: BaseProducer = config().set("transactional.id", topic).create().unwrap();
+    producer.init_transactions(PATIENCE).unwrap();
+    producer.begin_transaction().unwrap();
+    write_with(&producer, topic, events);
+    producer.commit_transaction(PATIENCE).unwrap();
+}
+
+fn write_with(producer: &BaseProducer, topic: &str, events: &[Event<'_>]) {
     for event in events {
         let header = Header { key: "message-id", value: Some(event.event_id) };
         let headers =

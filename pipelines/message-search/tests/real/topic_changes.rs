@@ -103,3 +103,33 @@ fn a_topic_made_anew_is_noticed_and_goes_on_with_a_new_generation() {
     assert_eq!(index::documents(&scene.name)[1].1["content"], "of the new topic");
     assert_eq!(indexer.stopped().code, Some(0));
 }
+
+#[test]
+fn a_partition_that_ends_with_the_marker_of_a_transaction_is_read_to_its_end() {
+    let scene = Scene::new("marker", 1);
+    let value = created("m-1", "written in a transaction");
+    let event = Event { partition: 0, key: Some("c-1"), value: Some(&value), event_id: "e-1" };
+    topic::write_in_transaction(&scene.name, &[event]);
+    let indexer = Indexer::start(&scene, &["--set", "engine.topic_check_interval_ms=1000"]);
+    let admin = indexer.admin();
+    let told = |lines: &str, name: &str| {
+        lines
+            .lines()
+            .find(|line| line.starts_with(&format!("{name}{{")))?
+            .rsplit_once(' ')?
+            .1
+            .parse::<f64>()
+            .ok()
+    };
+    crate::scene::until("the record is finished, and nothing is left", || {
+        let lines = reqwest::blocking::get(format!("{admin}/metrics")).ok()?.text().ok()?;
+        let finished = told(&lines, "thalweg_finished_offset") == Some(1.0);
+        (finished && told(&lines, "thalweg_lag_records") == Some(0.0)).then_some(())
+    });
+    topic::grow(&scene.name, 2);
+    assert_eq!(indexer.ended().code, Some(1));
+    // It would wait for the record that the marker is not.
+    let raised = Indexer::start(&scene, &["raise-generation"]).ended();
+    assert_eq!(raised.code, Some(0), "{}", raised.errors);
+    assert!(raised.output.contains("generation 2"), "{}", raised.output);
+}

@@ -30,8 +30,10 @@ fn snapshot() -> Snapshot {
         number: 4,
         committed: 90,
         finished: 95,
+        done_until: 95,
         open: 1,
         high: Some(100),
+        state: None,
     }];
     snapshot
 }

@@ -51,8 +51,10 @@ fn worker(number: i32) -> Snapshot {
         number,
         committed: 80,
         finished: 90,
+        done_until: 90,
         open: 7,
         high: Some(120),
+        state: None,
     }];
     let closed = SinkStatus { breaker_closed: true, requests: 4, ..SinkStatus::default() };
     snapshot.sinks = vec![("documents", closed.clone()), (LETTERS_SINK, closed)];

@@ -1,0 +1,178 @@
+//! The worker's loop: one turn takes what has come, reads at most one batch, and does what the core asks for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use thalweg_connectors::kafka::changelog::{Changelogs, RestoreEvent};
+use thalweg_connectors::kafka::source::KafkaSource;
+use thalweg_connectors::kafka::transactor::{Transactor, TransactorSettings};
+use thalweg_core::exactly_once::{ExactlyOnceWorker, StatefulOperator};
+use thalweg_core::time::Now;
+
+use super::super::looping::{Counted, SNAPSHOT_MS, TICK_MS};
+use super::super::reading::Reading;
+use super::super::rebuild::Rebuilds;
+use super::super::thread::Ending;
+use super::super::wake::Wake;
+use super::transaction::OpenTransaction;
+use crate::clock;
+use crate::letters::LetterCounts;
+use crate::page::latest_letters::LatestLetters;
+use crate::snapshot::Board;
+
+/// Batches of changelogs taken in one turn: restoring must not keep the worker from its other partitions.
+const RESTORED_A_TURN: usize = 8;
+
+/// A worker and all that it talks to.
+pub(super) struct Driver<O> {
+    pub(super) worker: ExactlyOnceWorker<O>,
+    pub(super) source: KafkaSource,
+    pub(super) transactor: Transactor,
+    pub(super) transactor_settings: TransactorSettings,
+    pub(super) changelogs: Changelogs,
+    pub(super) wake: Arc<Wake>,
+    pub(super) board: Board,
+    pub(super) reading: Reading,
+    pub(super) rebuilds: Rebuilds,
+    pub(super) transaction: OpenTransaction,
+    /// The flow's topics, and how many records were committed to each.
+    pub(super) outputs: Vec<(&'static str, u64)>,
+    pub(super) letters: (LetterCounts, LatestLetters),
+    pub(super) counted: Counted,
+    pub(super) started_ms: u64,
+    /// How many the topic had as the flow began.
+    pub(super) partitions: u32,
+    pub(super) stop_deadline_ms: u64,
+    pub(super) stopping: bool,
+    /// The source is of no use (any more), and owns nothing: another one is to try.
+    pub(super) joins_anew: bool,
+    /// When the group last gave partitions of ours away.
+    pub(super) lost_ms: Option<u64>,
+    /// Why the flow must not go on.
+    pub(super) failed: Option<Ending>,
+    pub(super) ended: Option<Ending>,
+    pub(super) next_tick_ms: u64,
+    pub(super) next_snapshot_ms: u64,
+}
+
+impl<O: StatefulOperator> Driver<O> {
+    /// Runs until the worker has stopped; no ending: another source is to try, with what was counted.
+    pub(super) async fn run(mut self) -> (Option<Ending>, Counted, KafkaSource) {
+        loop {
+            let now = clock::now();
+            let more = self.turn(now);
+            let ending = self.ended.take();
+            if ending.is_some() || self.joins_anew {
+                self.publish(now);
+                self.count_life();
+                self.counted.restarts += u64::from(ending.is_none());
+                return (ending, self.counted, self.source);
+            }
+            if more {
+                // There is more to do; timers and signals get their chance first.
+                tokio::task::yield_now().await;
+            } else {
+                self.rest(now).await;
+            }
+        }
+    }
+
+    /// One turn. Answers whether the next one should follow at once.
+    fn turn(&mut self, now: Now) -> bool {
+        let tick = now.uptime_ms >= self.next_tick_ms;
+        if self.wake.take_source() || tick {
+            self.poll_source(now);
+            self.reading.woken();
+        }
+        if self.wake.must_stop() && !self.stopping {
+            self.stop(now);
+        }
+        self.obey(now);
+        self.take_transactor_events(now);
+        let restored = self.restore(now);
+        let read = self.read_one(now);
+        if !read {
+            self.worker.idle(now);
+        }
+        if self.worker.wake_at_ms().is_some_and(|due_ms| due_ms <= now.uptime_ms) {
+            self.worker.wake(now);
+        }
+        self.obey(now);
+        while let Some(batch) = self.worker.take_spent() {
+            self.reading.take_back(batch);
+        }
+        if tick {
+            self.next_tick_ms = now.plus_ms(TICK_MS);
+            self.replace_silent_transactor(now);
+        }
+        if tick || now.uptime_ms >= self.next_snapshot_ms {
+            self.next_snapshot_ms = now.plus_ms(SNAPSHOT_MS);
+            self.publish(now);
+        }
+        restored || (read && self.reading.is_ready(|id| self.worker.read_limits(id).is_some()))
+    }
+
+    /// Takes in what there is of changelogs. Answers whether there may be more.
+    fn restore(&mut self, now: Now) -> bool {
+        for _ in 0..RESTORED_A_TURN {
+            let reading = &mut self.reading;
+            let Some(event) = self.changelogs.poll(|| reading.empty_batch()) else { return false };
+            match event {
+                RestoreEvent::Records(batch) => self.worker.restoring(batch, now),
+                RestoreEvent::Done(partition, epoch) => {
+                    tracing::info!(partition = %self.names(&[partition]), "state restored");
+                    self.worker.restored(partition, epoch, now);
+                }
+                RestoreEvent::Failed(partition, reason) => {
+                    let name = self.names(&[partition]);
+                    self.fail(format!("the state of {name} can't be restored: {reason}"), now);
+                }
+                RestoreEvent::Warning(text) => tracing::warn!("restoring: {text}"),
+            }
+            self.obey(now);
+        }
+        true
+    }
+
+    /// Reads one batch, of the first partition in turn that has something. Answers whether one was read.
+    fn read_one(&mut self, now: Now) -> bool {
+        loop {
+            let worker = &self.worker;
+            let next = self.reading.next(|id| worker.read_limits(id));
+            let Some((partition, limits)) = next else { return false };
+            let mut batch = self.reading.empty_batch();
+            let read = self.source.read(partition, &mut batch, limits.records, limits.bytes);
+            if read >= limits.records || batch.size_bytes() >= limits.bytes {
+                self.reading.may_have_more(partition);
+            }
+            match batch.last_offset() {
+                None => self.reading.take_back(batch),
+                Some(last_offset) => {
+                    self.rebuilds.read(partition, last_offset, now);
+                    self.transaction.read(&batch, now);
+                    self.worker.batch(batch, now);
+                    return true;
+                }
+            }
+        }
+    }
+
+    /// Waits for something to happen, or for the time when something is due.
+    async fn rest(&self, now: Now) {
+        let due_ms =
+            self.worker.wake_at_ms().map_or(self.next_tick_ms, |due_ms| due_ms.min(self.next_tick_ms));
+        let pause = Duration::from_millis(due_ms.saturating_sub(now.uptime_ms));
+        tokio::select! {
+            () = self.wake.wait() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+
+    /// Begins to stop: what was run is committed, up to the deadline.
+    pub(super) fn stop(&mut self, now: Now) {
+        if !self.stopping {
+            self.stopping = true;
+            self.worker.stop(now, now.plus_ms(self.stop_deadline_ms));
+        }
+    }
+}
