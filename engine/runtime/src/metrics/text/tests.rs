@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use thalweg_core::SinkStatus;
 
 use super::*;
-use crate::snapshot::PartitionSnapshot;
+use crate::snapshot::{PartitionSnapshot, StateSnapshot};
 
 const NOW: Now = Now { uptime_ms: 70_000, unix_ms: 1_700_000_000_000 };
 
@@ -17,6 +17,7 @@ fn snapshot() -> Snapshot {
     snapshot.accounts.read = 12;
     snapshot.accounts.outcomes = [1, 2, 0, 7, 1];
     snapshot.restarts = 3;
+    snapshot.timers_fired = Some(4);
     for (value, times) in [(0, 1), (3, 5), (40, 1)] {
         snapshot.latencies.end_to_end_ms.record_n(value, times).unwrap();
     }
@@ -33,7 +34,7 @@ fn snapshot() -> Snapshot {
         done_until: 95,
         open: 1,
         high: Some(100),
-        state: None,
+        state: Some(StateSnapshot { rows: 3, timers: 2, bytes: 500, restoring: true, restore_left: Some(9) }),
     }];
     snapshot
 }
@@ -145,10 +146,15 @@ fn a_strict_reader_reads_every_metric() {
 #[test]
 fn values_are_those_of_the_snapshot() {
     let read = read(&text(&told(), NOW));
-    let of_one = |name, labels: &[(&str, &str)]| read.value(name, &[labels, &[("worker", "1")]].concat());
+    let of_one =
+        |name: &str, labels: &[(&str, &str)]| read.value(name, &[labels, &[("worker", "1")]].concat());
     assert_eq!(of_one("thalweg_records_total", &[("outcome", "delivered")]), 7.0);
     assert_eq!(of_one("thalweg_records_open", &[]), 1.0);
     assert_eq!(of_one("thalweg_lag_records", &[("topic", NASTY), ("partition", "4")]), 5.0);
+    let of_state = |name: &str| of_one(name, &[("topic", NASTY), ("partition", "4")]);
+    let state = ["rows", "timers", "bytes"].map(|what| of_state(&format!("thalweg_state_{what}")));
+    assert_eq!((state, of_state("thalweg_restore_left_records")), ([3.0, 2.0, 500.0], 9.0));
+    assert_eq!(of_one("thalweg_timers_fired_total", &[]), 4.0);
     assert_eq!(of_one("thalweg_commit_age_seconds", &[]), 1.0);
     assert_eq!(of_one("thalweg_worker_restarts_total", &[]), 3.0);
     assert_eq!(of_one("thalweg_parked_longest_seconds", &[("sink", "documents")]), 62.0);

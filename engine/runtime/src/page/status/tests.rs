@@ -11,7 +11,7 @@ use crate::log_ends::LogEnds;
 use crate::memory::MemoryPlan;
 use crate::page::history::SharedHistory;
 use crate::page::latest_letters::LatestLetters;
-use crate::snapshot::PartitionSnapshot;
+use crate::snapshot::{PartitionSnapshot, StateSnapshot};
 
 const NOW: Now = Now { uptime_ms: 100_000, unix_ms: 1_700_000_000_000 };
 
@@ -82,12 +82,17 @@ fn where_records_went_adds_up_over_all_workers() {
 
 #[test]
 fn partitions_are_sorted_and_know_their_worker() {
-    let told = told(&view(vec![worker(1), worker(0)]));
+    let mut restoring = worker(1);
+    restoring.partitions[0].state =
+        Some(StateSnapshot { rows: 3, timers: 2, bytes: 500, restoring: true, restore_left: Some(9) });
+    let told = told(&view(vec![restoring, worker(0)]));
     let partition = |index: usize| told["partitions"][index].clone();
     let wanted = json!({
         "topic": "orders-v1", "number": 0, "worker": 1, "committed": 80, "finished": 90, "end": 120, "lag": 30,
-        "open": 7,
+        "open": 7, "state": null,
     });
+    let state = json!({"rows": 3, "timers": 2, "bytes": 500, "restoring": true, "restore_left": 9});
+    assert_eq!(partition(1)["state"], state);
     assert_eq!((partition(0), &partition(1)["number"]), (wanted, &json!(1)));
     assert_eq!(told["workers"][0]["commit_age_ms"], 1_000);
 }
