@@ -27,8 +27,8 @@ use super::source::ConnectError;
 /// How long one question for an end may take; it is repeated.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Between two questions for the same end.
-const PAUSE: Duration = Duration::from_millis(250);
+/// Between two questions for the same end; each that is in vain is a line in the log.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Records of a batch at most, and bytes.
 const BATCH_RECORDS_MAX: usize = 2_000;

@@ -53,6 +53,8 @@ pub(super) struct Driver<O> {
     pub(super) ended: Option<Ending>,
     pub(super) next_tick_ms: u64,
     pub(super) next_snapshot_ms: u64,
+    /// Something was done that no snapshot shows.
+    pub(super) unseen: bool,
 }
 
 impl<O: StatefulOperator> Driver<O> {
@@ -83,6 +85,7 @@ impl<O: StatefulOperator> Driver<O> {
         if self.wake.take_source() || tick {
             self.poll_source(now);
             self.reading.woken();
+            self.unseen = true;
         }
         if self.wake.must_stop() && !self.stopping {
             self.stop(now);
@@ -105,7 +108,9 @@ impl<O: StatefulOperator> Driver<O> {
             self.next_tick_ms = now.plus_ms(TICK_MS);
             self.replace_silent_transactor(now);
         }
-        if tick || now.uptime_ms >= self.next_snapshot_ms {
+        self.unseen |= read || restored;
+        if tick || (self.unseen && now.uptime_ms >= self.next_snapshot_ms) {
+            self.unseen = false;
             self.next_snapshot_ms = now.plus_ms(SNAPSHOT_MS);
             self.publish(now);
         }
@@ -159,8 +164,9 @@ impl<O: StatefulOperator> Driver<O> {
 
     /// Waits for something to happen, or for the time when something is due.
     async fn rest(&self, now: Now) {
+        let snapshot_ms = self.unseen.then_some(self.next_snapshot_ms);
         let due_ms =
-            self.worker.wake_at_ms().map_or(self.next_tick_ms, |due_ms| due_ms.min(self.next_tick_ms));
+            [self.worker.wake_at_ms(), snapshot_ms].into_iter().flatten().fold(self.next_tick_ms, u64::min);
         let pause = Duration::from_millis(due_ms.saturating_sub(now.uptime_ms));
         tokio::select! {
             () = self.wake.wait() => {}

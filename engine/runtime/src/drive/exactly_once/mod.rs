@@ -156,6 +156,7 @@ impl<O: StatefulOperator> ExactlyOnceWork<O> {
             ended: None,
             next_tick_ms: clock::now().uptime_ms,
             next_snapshot_ms: 0,
+            unseen: true,
         })
     }
 

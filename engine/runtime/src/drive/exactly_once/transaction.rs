@@ -108,6 +108,7 @@ fn age_ms(timestamp_ms: i64, now: Now) -> Option<u64> {
 impl<O: StatefulOperator> Driver<O> {
     pub(super) fn take_transactor_events(&mut self, now: Now) {
         while let Some(event) = self.transactor.event() {
+            self.unseen = true;
             match event {
                 TransactorEvent::Ready => self.worker.producer_ready(now),
                 TransactorEvent::Ended(result) => self.ended(result, now),
