@@ -1,5 +1,6 @@
 //! The sink that writes records to topics.
 
+use thalweg_core::exactly_once::TransactionalSink;
 use thalweg_core::failure::{Reason, RequestFailure};
 use thalweg_core::flight::Flight;
 use thalweg_core::sink::{Domain, LaneId, Next, Reply, Request, Sink, SinkMachine};
@@ -48,6 +49,9 @@ impl Sink for KafkaSink {
         effect.domain()
     }
 }
+
+/// In an exactly-once flow the effects are part of the worker's transaction.
+impl TransactionalSink for KafkaSink {}
 
 /// The request that writes every effect of the flight, in order.
 pub(crate) fn request_for_all(flight: &Flight) -> Request {

@@ -99,6 +99,25 @@ pub enum TransactionResult {
     Fenced(String),
 }
 
+/// Where an assigned partition stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// The partition.
+    pub partition: PartitionId,
+    /// What the group has committed.
+    pub committed: i64,
+    /// Everything below was run.
+    pub next: i64,
+    /// Its changelog is being read; nothing is run yet.
+    pub restoring: bool,
+    /// Rows of its tables.
+    pub rows: usize,
+    /// Timers that are pending.
+    pub timers: usize,
+    /// Bytes of memory that rows and timers take.
+    pub state_bytes: usize,
+}
+
 /// Effects for the flow's sinks, side by side in one buffer.
 #[derive(Debug, Default, Clone)]
 pub struct Outputs {
