@@ -24,11 +24,13 @@ pub enum DriverBug {
     SameProducerAgain,
     /// Every life of a process has a transactional id of its own.
     FreshTransactionalIds,
+    /// Lets transactions last for as long as brokers allow by default.
+    LongTransactionTimeout,
 }
 
 impl DriverBug {
     /// Every bug.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::RestoreToLastStable,
         Self::RestoreToOldEnd,
         Self::RestoreUncommitted,
@@ -37,6 +39,7 @@ impl DriverBug {
         Self::NoGroupMetadata,
         Self::SameProducerAgain,
         Self::FreshTransactionalIds,
+        Self::LongTransactionTimeout,
     ];
 }
 

@@ -24,12 +24,13 @@ use crate::counter_flow::reader::Reader;
 use crate::counter_flow::traffic::Traffic;
 use crate::life::{Incarnation, State, UNIX_MS};
 use crate::queue::Queue;
-use crate::sabotage::Behaviour;
+use crate::sabotage::{Behaviour, DriverBug};
 use crate::tally::{Count, Tally};
 use crate::trace::{Trace, Watch};
 use event::{Event, Message};
 use plan::{Plan, Trouble};
 use process::{Process, SKEW_MS};
+use requests::LATE_MS_MAX;
 pub use run::run;
 
 /// The topic that the flow reads.
@@ -44,6 +45,9 @@ const LOOK_EVERY_MS: u64 = 250;
 /// From the end of all faults to lag 0 at most: sessions expire, waits after fences and aborts end, timers that set the
 /// next one come to the last.
 const HEALS_WITHIN_MS: u64 = 90_000;
+
+/// What brokers allow a transaction by default (`transaction.max.timeout.ms`).
+const BROKERS_TIMEOUT_MS: u64 = 900_000;
 
 /// The history of one seed: what is in it now.
 struct World {
@@ -77,6 +81,8 @@ struct World {
     healed: bool,
     /// All is done; processes are stopping.
     closing: bool,
+    /// When the last process that has stopped did so.
+    last_stop_ms: u64,
     next_id: u64,
 }
 
@@ -108,6 +114,7 @@ impl World {
             produced: 0,
             healed: false,
             closing: false,
+            last_stop_ms: 0,
             next_id: 0,
             plan,
         };
@@ -178,9 +185,11 @@ impl World {
         unreachable!("the world looks around until it is over")
     }
 
+    /// All have stopped, and what the last of them has left open has had the time that it may take.
     fn is_over(&self) -> bool {
         let down = self.processes.iter().all(|process| matches!(process.life.state, State::Down));
-        self.closing && down && self.cluster.transactions.are_complete()
+        let open_ms = self.plan.transaction_timeout_ms + LATE_MS_MAX + 2 * LOOK_EVERY_MS;
+        self.closing && down && self.now_ms > self.last_stop_ms + open_ms
     }
 
     fn handle(&mut self, event: Event) -> Checked {
@@ -253,20 +262,23 @@ impl World {
 
     fn look(&mut self) -> Checked {
         self.group.expel(self.now_ms, &mut self.rng);
-        let begun_before_ms = self.now_ms.saturating_sub(self.plan.transaction_timeout_ms);
+        let long = self.driver_has(DriverBug::LongTransactionTimeout);
+        let timeout_ms = if long { BROKERS_TIMEOUT_MS } else { self.plan.transaction_timeout_ms };
+        let begun_before_ms = self.now_ms.saturating_sub(timeout_ms);
         let expired = self.cluster.transactions.expire(begun_before_ms);
         self.tally.add(Count::TransactionsExpired, expired);
         self.read_what_is_committed()?;
         self.readers_go_on()?;
         self.all_agrees()?;
-        if self.healed && !self.closing && self.is_done() {
-            self.closing = true;
-            (0..self.processes.len()).try_for_each(|process| self.ask_to_stop(process, u64::MAX))?;
-        } else if self.now_ms > self.plan.heal_at_ms + HEALS_WITHIN_MS {
-            return Err(self.stuck());
-        }
         self.after(LOOK_EVERY_MS, Event::Look);
-        Ok(())
+        if self.closing || !self.healed {
+            return Ok(());
+        }
+        if self.is_done() {
+            self.closing = true;
+            return (0..self.processes.len()).try_for_each(|process| self.ask_to_stop(process, u64::MAX));
+        }
+        if self.now_ms > self.plan.heal_at_ms + HEALS_WITHIN_MS { Err(self.stuck()) } else { Ok(()) }
     }
 
     fn is_done(&self) -> bool {

@@ -64,6 +64,7 @@ impl World {
             self.ended += worker.accounts();
             self.fired += worker.fired();
         }
+        self.last_stop_ms = self.now_ms;
         self.processes[number].end_life();
     }
 

@@ -139,7 +139,7 @@ impl Plan {
     /// What few of those drawn one by one would show: it takes long, or needs something else at the same time.
     fn draw_likely(&mut self, rng: &mut fastrand::Rng) {
         let process = rng.usize(0..self.processes);
-        for _ in 0..rng.u8(1..=6) {
+        for _ in 0..rng.u8(2..=7) {
             self.faults.push((rng.u64(1_000..self.produce_for_ms), Fault::ExpelBeforeMarkers));
         }
         if rng.u8(0..100) < 90 {
@@ -159,8 +159,8 @@ impl Plan {
         let troubles =
             [Trouble::EndsLost, Trouble::Refused, Trouble::Slow, Trouble::SlowRestores, Trouble::LateMarkers];
         for trouble in troubles {
-            if rng.u8(0..100) < 60 {
-                let (percent, for_ms) = (rng.u8(10..60), rng.u64(2_000..8_000));
+            if rng.u8(0..100) < 70 {
+                let (percent, for_ms) = (rng.u8(10..60), rng.u64(3_000..10_000));
                 let fault = Fault::Trouble { trouble, percent, for_ms };
                 self.faults.push((rng.u64(0..self.produce_for_ms), fault));
             }
@@ -190,7 +190,9 @@ fn settings(rng: &mut fastrand::Rng) -> ExactlyOnceSettings {
 fn draw_fault(rng: &mut fastrand::Rng, processes: usize) -> Fault {
     let process = rng.usize(0..processes);
     match rng.u8(0..100) {
-        0..18 => Fault::Crash { process, down_ms: rng.u64(50..9_000) },
+        0..16 => Fault::Crash { process, down_ms: rng.u64(50..9_000) },
+        // Its instance does not come back before all is over.
+        16..18 => Fault::Crash { process, down_ms: rng.u64(20_000..60_000) },
         18..32 => Fault::Freeze { process, for_ms: rng.u64(500..12_000) },
         32..38 => Fault::Stop { process, down_ms: rng.u64(100..6_000) },
         38..43 => Fault::Replace { process, for_ms: rng.u64(500..9_000) },
