@@ -19,6 +19,7 @@ use std::collections::VecDeque;
 use crate::batch::Batch;
 use crate::dead_letter::DeadLetterSink;
 use crate::position::PartitionId;
+use crate::sabotage::{Conduct, Sound};
 use crate::state::Writes;
 use crate::time::Now;
 use crate::worker::{Accounts, FetchId, PartitionName};
@@ -29,8 +30,8 @@ use assignment::Assignment;
 use partition::{PartitionState, Stage};
 use transaction::{Phase, Transaction};
 
-/// See the module's text.
-pub struct ExactlyOnceWorker<O> {
+/// See the module's text. `X` is [`Sound`] everywhere but in the simulator.
+pub struct ExactlyOnceWorker<O, X = Sound> {
     settings: ExactlyOnceSettings,
     operator: O,
     dead_letters: Box<dyn DeadLetterSink>,
@@ -59,6 +60,7 @@ pub struct ExactlyOnceWorker<O> {
     stopping: Option<u64>,
     /// Nothing goes on: the flow has stopped or failed.
     ended: bool,
+    conduct: X,
 }
 
 impl<O: StatefulOperator> ExactlyOnceWorker<O> {
@@ -70,6 +72,20 @@ impl<O: StatefulOperator> ExactlyOnceWorker<O> {
         sinks: u8,
         dead_letters: Box<dyn DeadLetterSink>,
         seed: u64,
+    ) -> Self {
+        Self::with_conduct(settings, operator, sinks, dead_letters, seed, Sound)
+    }
+}
+
+impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
+    /// A worker that may have a bug on purpose; see [`ExactlyOnceWorker::new`].
+    pub fn with_conduct(
+        settings: ExactlyOnceSettings,
+        operator: O,
+        sinks: u8,
+        dead_letters: Box<dyn DeadLetterSink>,
+        seed: u64,
+        conduct: X,
     ) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
         let transaction = Transaction::new(rng.u64(..));
@@ -96,6 +112,7 @@ impl<O: StatefulOperator> ExactlyOnceWorker<O> {
             rng,
             stopping: None,
             ended: false,
+            conduct,
         }
     }
 

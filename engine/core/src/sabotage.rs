@@ -84,10 +84,64 @@ impl Bug {
     ];
 }
 
+/// A plausible bug of the exactly-once worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ExactlyOnceBug {
+    /// Runs timers a little before their deadline.
+    FireEarly,
+    /// A timer that was overdue when its partition was restored is forgotten.
+    LoseOverdueTimers,
+    /// A transaction carries offsets only of partitions whose position has moved: none where only timers ran.
+    TimersWithoutOffsets,
+    /// What an aborted transaction did to the state stays.
+    KeepStateAfterAbort,
+    /// What a rejected record had written stays.
+    KeepWritesOfRejected,
+    /// Deletions do not go to the changelog.
+    NoTombstones,
+    /// An unknown outcome counts as committed.
+    UnknownIsCommitted,
+    /// An unknown outcome counts as aborted.
+    UnknownIsAborted,
+    /// All transactions of a worker's life have the same number.
+    TransactionsUnnumbered,
+    /// Looks for the outcome of a transaction while its producer can still end it.
+    LookWithoutRenewal,
+    /// Runs what was read under an epoch that has ended.
+    TrustBatchOfEndedEpoch,
+    /// Takes any answer to a question for positions for the answer to the latest.
+    TrustStalePositions,
+    /// Does not read back the dedupe window.
+    DedupeNotRebuilt,
+}
+
+impl ExactlyOnceBug {
+    /// Every bug.
+    pub const ALL: [Self; 13] = [
+        Self::FireEarly,
+        Self::LoseOverdueTimers,
+        Self::TimersWithoutOffsets,
+        Self::KeepStateAfterAbort,
+        Self::KeepWritesOfRejected,
+        Self::NoTombstones,
+        Self::UnknownIsCommitted,
+        Self::UnknownIsAborted,
+        Self::TransactionsUnnumbered,
+        Self::LookWithoutRenewal,
+        Self::TrustBatchOfEndedEpoch,
+        Self::TrustStalePositions,
+        Self::DedupeNotRebuilt,
+    ];
+}
+
 /// How a worker behaves.
 pub trait Conduct: Clone {
     /// Whether it has that bug.
     fn has(&self, bug: Bug) -> bool;
+
+    /// Whether it has that bug, if it is an exactly-once worker.
+    fn breaks(&self, bug: ExactlyOnceBug) -> bool;
 }
 
 /// The behaviour of every pipeline: no bug on purpose.
@@ -97,6 +151,11 @@ pub struct Sound;
 impl Conduct for Sound {
     #[inline(always)]
     fn has(&self, _bug: Bug) -> bool {
+        false
+    }
+
+    #[inline(always)]
+    fn breaks(&self, _bug: ExactlyOnceBug) -> bool {
         false
     }
 }

@@ -3,13 +3,55 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::flow::Flow;
+use crate::message_flow::MessageFlow;
 use crate::run::{Options, Run, run};
 use crate::sabotage::Sabotage;
 use crate::tally::{Count, Tally};
+use crate::transactional;
+
+/// What a flow promises; a seed has a history of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Guarantee {
+    /// Effects on outside systems.
+    AtLeastOnce,
+    /// State, timers and records, in transactions.
+    ExactlyOnce,
+}
+
+impl Guarantee {
+    /// Each.
+    pub const ALL: [Self; 2] = [Self::AtLeastOnce, Self::ExactlyOnce];
+
+    /// Its name on the command line and in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AtLeastOnce => "at-least-once",
+            Self::ExactlyOnce => "exactly-once",
+        }
+    }
+
+    /// The kinds of fault that must occur in at least a third of its histories.
+    #[must_use]
+    pub fn faults(self) -> &'static [Count] {
+        match self {
+            Self::AtLeastOnce => &Count::FAULTS,
+            Self::ExactlyOnce => &Count::TRANSACTION_FAULTS,
+        }
+    }
+
+    /// The history of that seed, of the flow that stands for this guarantee.
+    #[must_use]
+    pub fn run(self, seed: u64, options: Options) -> Run {
+        match self {
+            Self::AtLeastOnce => run(MessageFlow, seed, options),
+            Self::ExactlyOnce => transactional::run(seed, options),
+        }
+    }
+}
 
 /// The sum of many runs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Summary {
     /// Seeds run.
     pub seeds: u64,
@@ -21,8 +63,11 @@ pub struct Summary {
     pub failed: Vec<Run>,
 }
 
+/// Takes a seed through its history.
+pub type History<'h> = dyn Fn(u64, Options) -> Run + Sync + 'h;
+
 /// Runs `count` seeds from `first` on; `progress` is told how many are done, now and then.
-pub fn run_seeds<F: Flow>(flow: &F, first: u64, count: u64, progress: impl Fn(u64) + Sync) -> Summary {
+pub fn run_seeds(history: &History, first: u64, count: u64, progress: impl Fn(u64) + Sync) -> Summary {
     let next = AtomicU64::new(0);
     let summary = Mutex::new(Summary::default());
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -32,7 +77,7 @@ pub fn run_seeds<F: Flow>(flow: &F, first: u64, count: u64, progress: impl Fn(u6
             if number >= count {
                 return;
             }
-            let done = run(flow.clone(), first + number, Options::default());
+            let done = history(first + number, Options::default());
             let mut summary = summary.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             summary.take(done);
             progress(summary.seeds);
@@ -46,6 +91,13 @@ pub fn run_seeds<F: Flow>(flow: &F, first: u64, count: u64, progress: impl Fn(u6
     let mut summary = summary.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     summary.failed.sort_by_key(|run| run.seed);
     summary
+}
+
+impl Default for Summary {
+    fn default() -> Self {
+        let seeds_with = [0; Count::ALL.len()];
+        Self { seeds: 0, tally: Tally::default(), seeds_with, failed: Vec::new() }
+    }
 }
 
 impl Summary {
@@ -80,8 +132,8 @@ pub struct Caught {
 
 /// Runs each sabotage over at most `most` seeds from `first` on until an invariant catches it, and the unbroken engine
 /// over the same seeds.
-pub fn catch_all<F: Flow>(
-    flow: &F,
+pub fn catch_all(
+    history: &History,
     sabotages: &[Sabotage],
     first: u64,
     most: u64,
@@ -92,7 +144,7 @@ pub fn catch_all<F: Flow>(
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let work = || {
         while let Some(sabotage) = sabotages.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
-            let by = catch(flow, *sabotage, first, most);
+            let by = catch(history, *sabotage, first, most);
             progress(&Caught { sabotage: *sabotage, by, sound_fails: None });
             caught.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((*sabotage, by));
         }
@@ -104,7 +156,7 @@ pub fn catch_all<F: Flow>(
     });
     let caught = caught.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     let deepest = caught.iter().map(|(_, by)| by.map_or(most, |(after, _)| after)).max().unwrap_or(0);
-    let sound = run_seeds(flow, first, deepest, |_| {});
+    let sound = run_seeds(history, first, deepest, |_| {});
     let find =
         |sabotage: &Sabotage| caught.iter().find(|(found, _)| found == sabotage).and_then(|(_, by)| *by);
     sabotages
@@ -118,10 +170,58 @@ pub fn catch_all<F: Flow>(
         .collect()
 }
 
-fn catch<F: Flow>(flow: &F, sabotage: Sabotage, first: u64, most: u64) -> Option<(u64, &'static str)> {
+fn catch(history: &History, sabotage: Sabotage, first: u64, most: u64) -> Option<(u64, &'static str)> {
     let options = Options { sabotage: Some(sabotage), ..Options::default() };
     (0..most).find_map(|number| {
-        let broken = run(flow.clone(), first + number, options).violation?;
+        let broken = history(first + number, options).violation?;
         Some((number + 1, broken.invariant))
     })
+}
+
+/// Many seeds through the histories of several guarantees.
+#[derive(Debug)]
+pub struct Campaign {
+    /// What came of each.
+    pub summaries: Vec<(Guarantee, Summary)>,
+}
+
+impl Campaign {
+    /// Runs `count` seeds from `first` on; `progress` is told how many are done, now and then.
+    pub fn run(
+        guarantees: &[Guarantee],
+        first: u64,
+        count: u64,
+        progress: impl Fn(Guarantee, u64) + Sync,
+    ) -> Self {
+        let of = |guarantee: &Guarantee| {
+            let history = |seed, options| guarantee.run(seed, options);
+            (*guarantee, run_seeds(&history, first, count, |done| progress(*guarantee, done)))
+        };
+        Self { summaries: guarantees.iter().map(of).collect() }
+    }
+
+    /// Histories that broke an invariant.
+    pub fn failed(&self) -> impl Iterator<Item = (Guarantee, &Run)> {
+        self.summaries
+            .iter()
+            .flat_map(|(guarantee, summary)| summary.failed.iter().map(move |failed| (*guarantee, failed)))
+    }
+
+    /// The counters of all histories together.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        self.summaries.iter().for_each(|(_, summary)| tally.merge(&summary.tally));
+        tally
+    }
+
+    /// For each kind of fault the share of histories in which it occurred: the lowest of the guarantees whose histories
+    /// can have it, so that what is common in one does not hide that it is rare in another.
+    pub fn shares(&self) -> impl Iterator<Item = (Count, f64)> {
+        Count::ALL.into_iter().filter_map(|count| {
+            let having = self.summaries.iter().filter(|(guarantee, _)| guarantee.faults().contains(&count));
+            let shares = having.map(|(_, summary)| summary.share_with(count));
+            shares.min_by(f64::total_cmp).map(|share| (count, share))
+        })
+    }
 }

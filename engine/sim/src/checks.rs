@@ -2,9 +2,10 @@
 
 pub(crate) mod ledger;
 pub(crate) mod patience;
+pub(crate) mod sightings;
 
 /// Names of the invariants, with what each says.
-pub const INVARIANTS: [(&str, &str); 26] = [
+pub const INVARIANTS: [(&str, &str); 39] = [
     ("nothing_lost", "in the end every record is durable, dead-lettered, filtered, duplicate or superseded"),
     ("order", "in each order domain effects are applied in the order of the log"),
     ("key_waits_for_dead_letter", "nothing that must wait for a dead letter overtakes it"),
@@ -41,6 +42,25 @@ pub const INVARIANTS: [(&str, &str); 26] = [
         "lost_offsets_stop_the_flow",
         "offsets that retention removed stop the flow, unless it accepts that, and are named exactly",
     ),
+    (
+        "outputs_once_in_key_order",
+        "committed outputs are those of a sequential reader, once each, in the order of each key",
+    ),
+    (
+        "letters_exactly_once",
+        "exactly the records that can't be processed have a committed dead letter, once each",
+    ),
+    ("tables_exact", "every output shows the table as a sequential reader would have it"),
+    ("timers_fire_once", "a timer fires once, and only while it is pending"),
+    ("timers_never_early", "no timer fires before its deadline, whatever the wall clock does"),
+    ("timers_in_deadline_order", "of a key's pending timers, the one that is due first fires first"),
+    ("timers_not_lost", "in the end every timer that is due has fired"),
+    ("offsets_agree_with_outputs", "committed positions and committed outputs are of the same records"),
+    ("changelog_equals_reader", "a changelog restores to the rows and timers of a sequential reader"),
+    ("readers_not_blocked", "no reader of committed records is held up longer than a transaction may last"),
+    ("predecessor_ended", "a process that starts again has ended what its life before had left open"),
+    ("no_transaction_left_open", "in the end no transaction is open"),
+    ("state_limit", "no partition's state takes more than its limit"),
     ("flow_goes_on", "the flow does not stop with another error"),
     ("no_panic", "the engine does not panic"),
 ];

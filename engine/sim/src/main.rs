@@ -6,36 +6,42 @@ use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
 use serde_json::{Map, Value, json};
-use thalweg_sim::campaign::{Caught, Summary, catch_all, run_seeds};
+use thalweg_sim::campaign::{Campaign, Caught, Guarantee, catch_all};
 use thalweg_sim::checks::INVARIANTS;
-use thalweg_sim::message_flow::MessageFlow;
 use thalweg_sim::sabotage::Sabotage;
-use thalweg_sim::{Count, Options, Run, Watch, run};
+use thalweg_sim::{Count, Options, Run, Watch};
 
 /// Runs the engine through simulated histories: crashes, rebalances, partial failures, late answers, clock jumps.
 ///
-/// Every history follows from its seed alone. After and during each run invariants are checked (list them with
-/// --invariants). A failing seed prints the command that replays it.
+/// A seed has two histories: one of an at-least-once flow that writes documents, and one of an exactly-once flow that keeps
+/// counters and timers in transactions. Each follows from the seed alone. After and during each run invariants are checked
+/// (list them with --invariants). A failing history prints the command that replays it.
+///
+/// The report's `share_with` says in which share of the histories a kind of fault occurred at least once. Where it can occur
+/// in both kinds of history it is the lower one of the two shares, and each share is one of all histories of that kind.
 ///
 /// Examples:
 ///
-///   thalweg-sim --seeds 2000                  two thousand histories, on all cores
-///   thalweg-sim --seed 42                     one history, told event by event
+///   thalweg-sim --seeds 2000                  two thousand seeds, on all cores
+///   thalweg-sim --seed 42                     one seed's histories, told event by event
 ///   thalweg-sim --sabotage all                breaks the engine in every known way: each must be caught
 ///   thalweg-sim --sabotage commit_before_ack  breaks it in one way
 ///   thalweg-sim --seed 42 --sabotage no_bisect  one broken history, told event by event
 #[derive(Parser)]
 #[command(name = "thalweg-sim", verbatim_doc_comment)]
 struct Arguments {
-    /// How many histories; with --sabotage, after how many a sabotage has escaped (default 2000, or 400)
+    /// How many seeds; with --sabotage, after how many a sabotage has escaped (default 2000, or 400)
     #[arg(long, value_name = "COUNT")]
     seeds: Option<u64>,
     /// The first seed
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     first_seed: u64,
-    /// Tell this one history, event by event
+    /// Tell this seed's histories, event by event
     #[arg(long, value_name = "SEED", conflicts_with_all = ["seeds", "first_seed"])]
     seed: Option<u64>,
+    /// Only the histories of flows with that guarantee
+    #[arg(long, value_enum)]
+    guarantee: Option<OnlyGuarantee>,
     /// Break the engine: `all`, or the name of a sabotage
     #[arg(long, value_name = "NAME")]
     sabotage: Option<String>,
@@ -45,6 +51,22 @@ struct Arguments {
     /// List the invariants, and the sabotages, and stop
     #[arg(long)]
     invariants: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum OnlyGuarantee {
+    AtLeastOnce,
+    ExactlyOnce,
+}
+
+impl Arguments {
+    fn guarantees(&self) -> &'static [Guarantee] {
+        match self.guarantee {
+            None => &Guarantee::ALL,
+            Some(OnlyGuarantee::AtLeastOnce) => &[Guarantee::AtLeastOnce],
+            Some(OnlyGuarantee::ExactlyOnce) => &[Guarantee::ExactlyOnce],
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -81,7 +103,9 @@ fn main() -> ExitCode {
         }
     };
     match (arguments.seed, sabotages) {
-        (Some(seed), sabotages) => replay(seed, sabotages.and_then(|found| found.first().copied())),
+        (Some(seed), sabotages) => {
+            replay(seed, &arguments, sabotages.and_then(|found| found.first().copied()))
+        }
         (None, None) => histories(&arguments),
         (None, Some(sabotages)) => break_it(&arguments, &sabotages),
     }
@@ -96,111 +120,128 @@ fn named(name: &str) -> Result<Vec<Sabotage>, String> {
     found.ok_or_else(|| format!("no sabotage is named {name:?}; there are: all, {}", names.join(", ")))
 }
 
-fn replay(seed: u64, sabotage: Option<Sabotage>) -> ExitCode {
-    let told = run(MessageFlow, seed, Options { sabotage, watch: Watch::Print });
-    say(&format!("counters: {}", Value::Object(told.tally.as_json())));
-    match told.violation {
-        None => {
-            say(&format!("seed {seed}: every invariant holds"));
-            ExitCode::SUCCESS
-        }
-        Some(violation) => {
-            say(&format!("seed {seed}: {} is broken: {}", violation.invariant, violation.detail));
-            ExitCode::FAILURE
+fn replay(seed: u64, arguments: &Arguments, sabotage: Option<Sabotage>) -> ExitCode {
+    let meant = |guarantee: &&Guarantee| sabotage.is_none_or(|sabotage| sabotage.guarantee() == **guarantee);
+    let mut holds = true;
+    for guarantee in arguments.guarantees().iter().filter(meant) {
+        let told = guarantee.run(seed, Options { sabotage, watch: Watch::Print });
+        say(&format!("counters: {}", Value::Object(told.tally.as_json())));
+        let name = guarantee.name();
+        match told.violation {
+            None => say(&format!("seed {seed}, {name}: every invariant holds")),
+            Some(violation) => {
+                say(&format!("seed {seed}, {name}: {} is broken: {}", violation.invariant, violation.detail));
+                holds = false;
+            }
         }
     }
+    if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn histories(arguments: &Arguments) -> ExitCode {
     let started = Instant::now();
     let count = arguments.seeds.unwrap_or(2_000);
     let watched = std::io::stderr().is_terminal();
-    let progress = |done: u64| {
+    let progress = |guarantee: Guarantee, done: u64| {
         if watched && (done.is_multiple_of(50) || done == count) {
-            let _ = write!(std::io::stderr(), "\r{done} of {count} seeds ");
+            let _ = write!(std::io::stderr(), "\r{done} of {count} seeds, {} ", guarantee.name());
         }
     };
-    let summary = run_seeds(&MessageFlow, arguments.first_seed, count, progress);
+    let campaign = Campaign::run(arguments.guarantees(), arguments.first_seed, count, progress);
     if watched {
         let _ = writeln!(std::io::stderr());
     }
-    summary.failed.iter().take(5).for_each(explain);
+    campaign.failed().take(5).for_each(|(guarantee, failed)| explain(guarantee, failed));
     let seconds = started.elapsed().as_secs_f64();
     match arguments.report {
-        Report::Json => say(&histories_json(&summary, seconds)),
-        Report::Text => histories_text(&summary, seconds),
+        Report::Json => say(&histories_json(&campaign, count, seconds)),
+        Report::Text => histories_text(&campaign, count, seconds),
     }
-    if summary.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if campaign.failed().next().is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Runs a failed seed once more, watched, and tells its end.
-fn explain(failed: &Run) {
-    let seed = failed.seed;
-    let told = run(MessageFlow, seed, Options { watch: Watch::Tail, ..Options::default() });
+fn explain(guarantee: Guarantee, failed: &Run) {
+    let (seed, name) = (failed.seed, guarantee.name());
+    let told = guarantee.run(seed, Options { watch: Watch::Tail, ..Options::default() });
     let Some(violation) = told.violation else {
-        say(&format!("seed {seed} failed, and did not fail again: the run is not deterministic"));
+        say(&format!("seed {seed} ({name}) failed, and did not fail again: the run is not deterministic"));
         return;
     };
-    say(&format!("\nseed {seed}: {} is broken: {}", violation.invariant, violation.detail));
+    say(&format!("\nseed {seed}, {name}: {} is broken: {}", violation.invariant, violation.detail));
     let skipped = told.last_events.len().saturating_sub(25);
     for line in &told.last_events[skipped..] {
         say(&format!("  {}", line.chars().take(220).collect::<String>()));
     }
-    say(&format!("replay: cargo run --release -p thalweg-sim -- --seed {seed}"));
+    say(&format!("replay: cargo run --release -p thalweg-sim -- --seed {seed} --guarantee {name}"));
 }
 
 /// One line of JSON, in an order to be read by people too.
-fn histories_json(summary: &Summary, seconds: f64) -> String {
+fn histories_json(campaign: &Campaign, seeds: u64, seconds: f64) -> String {
     let round = |share: f64| (share * 1_000.0).round() / 1_000.0;
+    let failed: Vec<_> = campaign.failed().collect();
     let mut entries = vec![
-        ("seeds", json!(summary.seeds)),
-        ("failed", json!(summary.failed.len())),
+        ("seeds", json!(seeds)),
+        ("failed", json!(failed.len())),
         ("seconds", json!((seconds * 10.0).round() / 10.0)),
     ];
-    entries.extend(Count::ALL.iter().map(|count| (count.name(), json!(summary.tally.of(*count)))));
-    let shares = Count::FAULTS.iter().map(|count| (*count, round(summary.share_with(*count))));
-    let shares: Map<String, Value> =
-        shares.map(|(count, share)| (count.name().to_owned(), json!(share))).collect();
-    entries.push(("share_with", Value::Object(shares)));
-    if !summary.failed.is_empty() {
-        let seeds: Vec<u64> = summary.failed.iter().take(20).map(|run| run.seed).collect();
-        entries.extend([("failed_seeds", json!(seeds)), ("broken", broken(summary))]);
+    let tally = campaign.tally();
+    entries.extend(Count::ALL.iter().map(|count| (count.name(), json!(tally.of(*count)))));
+    let shares = campaign.shares().map(|(count, share)| (count.name().to_owned(), json!(round(share))));
+    entries.push(("share_with", Value::Object(shares.collect())));
+    if !failed.is_empty() {
+        let seeds: Vec<u64> = failed.iter().take(20).map(|(_, run)| run.seed).collect();
+        entries.extend([("failed_seeds", json!(seeds)), ("broken", broken(campaign))]);
     }
     let entries: Vec<String> = entries.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
     format!("{{{}}}", entries.join(","))
 }
 
 /// How often each invariant was broken.
-fn broken(summary: &Summary) -> Value {
+fn broken(campaign: &Campaign) -> Value {
     let mut by_name = Map::new();
-    for violation in summary.failed.iter().filter_map(|run| run.violation.as_ref()) {
+    for violation in campaign.failed().filter_map(|(_, run)| run.violation.as_ref()) {
         let times = by_name.get(violation.invariant).and_then(Value::as_u64).unwrap_or(0);
         by_name.insert(violation.invariant.to_owned(), json!(times + 1));
     }
     Value::Object(by_name)
 }
 
-fn histories_text(summary: &Summary, seconds: f64) {
-    for count in Count::ALL {
-        let (total, share) = (summary.tally.of(count), summary.share_with(count) * 100.0);
-        say(&format!("{:20} {total:>10}  in {share:.0} % of the seeds", count.name()));
+fn histories_text(campaign: &Campaign, seeds: u64, seconds: f64) {
+    for (guarantee, summary) in &campaign.summaries {
+        say(&format!("{}:", guarantee.name()));
+        for count in Count::ALL.iter().filter(|count| summary.tally.of(**count) > 0) {
+            let (total, share) = (summary.tally.of(*count), summary.share_with(*count) * 100.0);
+            say(&format!("  {:22} {total:>10}  in {share:.0} % of the seeds", count.name()));
+        }
     }
-    let (seeds, failed) = (summary.seeds, summary.failed.len());
+    let failed = campaign.failed().count();
     say(&format!("{seeds} seeds in {seconds:.1} s, {failed} failed"));
 }
 
 fn break_it(arguments: &Arguments, sabotages: &[Sabotage]) -> ExitCode {
     let most = arguments.seeds.unwrap_or(400);
-    let caught = catch_all(&MessageFlow, sabotages, arguments.first_seed, most, |caught| {
+    let told = |caught: &Caught| {
         let what = match caught.by {
             Some((after, invariant)) => format!("caught by {invariant} after {after} seeds"),
             None => format!("ESCAPED {most} seeds"),
         };
         let _ = writeln!(std::io::stderr(), "{:36} {what}", caught.sabotage.name());
-    });
-    let sound_fails = caught.iter().find_map(|caught| caught.sound_fails);
-    if let Some(seed) = sound_fails {
-        say(&format!("the unbroken engine fails too: cargo run --release -p thalweg-sim -- --seed {seed}"));
+    };
+    let mut caught = Vec::new();
+    let mut sound_fails = None;
+    for guarantee in Guarantee::ALL {
+        let shown = |sabotage: &&Sabotage| sabotage.guarantee() == guarantee;
+        let shown: Vec<Sabotage> = sabotages.iter().filter(shown).copied().collect();
+        let history = |seed, options| guarantee.run(seed, options);
+        let these = catch_all(&history, &shown, arguments.first_seed, most, told);
+        if let Some(seed) = these.iter().find_map(|caught| caught.sound_fails) {
+            let name = guarantee.name();
+            let replay = format!("cargo run --release -p thalweg-sim -- --seed {seed} --guarantee {name}");
+            say(&format!("the unbroken engine fails too: {replay}"));
+            sound_fails = Some(seed);
+        }
+        caught.extend(these);
     }
     if arguments.report == Report::Json {
         let each: Vec<String> = caught.iter().map(caught_json).collect();

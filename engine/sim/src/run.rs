@@ -60,7 +60,7 @@ thread_local! {
 }
 
 /// Runs `body`; a panic in it comes back as its message and place, and nothing is printed.
-fn catching<T>(body: impl FnOnce() -> T) -> Result<T, String> {
+pub(crate) fn catching<T>(body: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: std::sync::Once = std::sync::Once::new();
     HOOK.call_once(|| {
         let before = std::panic::take_hook();

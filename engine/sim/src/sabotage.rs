@@ -1,13 +1,57 @@
 //! Breaking the engine and its connectors on purpose: a check that nothing has ever failed proves nothing.
 
 use thalweg_connectors::elasticsearch::{Rule, Rules};
-use thalweg_core::sabotage::{Bug, Conduct};
+use thalweg_core::sabotage::{Bug, Conduct, ExactlyOnceBug};
+
+use crate::campaign::Guarantee;
+
+/// A plausible bug of whatever drives an exactly-once worker and its producer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DriverBug {
+    /// Restores to the changelog's last stable offset instead of its end.
+    RestoreToLastStable,
+    /// Restores to where the changelog ended when the process first had to do with it.
+    RestoreToOldEnd,
+    /// Restores what is not committed too.
+    RestoreUncommitted,
+    /// Takes positions while a transaction is open that may change them.
+    UnstablePositions,
+    /// Commits offsets beside the transaction.
+    OffsetsOutsideTransaction,
+    /// Sends offsets without saying of which member and generation: the group fences nobody.
+    NoGroupMetadata,
+    /// Goes on with the producer it has when a new one is asked for.
+    SameProducerAgain,
+    /// Every life of a process has a transactional id of its own.
+    FreshTransactionalIds,
+    /// Lets transactions last for as long as brokers allow by default.
+    LongTransactionTimeout,
+}
+
+impl DriverBug {
+    /// Every bug.
+    pub const ALL: [Self; 9] = [
+        Self::RestoreToLastStable,
+        Self::RestoreToOldEnd,
+        Self::RestoreUncommitted,
+        Self::UnstablePositions,
+        Self::OffsetsOutsideTransaction,
+        Self::NoGroupMetadata,
+        Self::SameProducerAgain,
+        Self::FreshTransactionalIds,
+        Self::LongTransactionTimeout,
+    ];
+}
 
 /// What is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sabotage {
     /// The engine has a bug.
     Engine(Bug),
+    /// The exactly-once worker has a bug.
+    ExactlyOnce(ExactlyOnceBug),
+    /// What drives the exactly-once worker has a bug.
+    Driver(DriverBug),
     /// The document sink breaks one of its rules.
     Documents(Rule),
     /// The dead-letter sink believes every answer to be an acknowledgement.
@@ -22,7 +66,19 @@ impl Sabotage {
     pub fn all() -> Vec<Self> {
         let engine = Bug::ALL.into_iter().map(Self::Engine);
         let documents = Rule::ALL.into_iter().map(Self::Documents);
-        engine.chain(documents).chain([Self::DeadLettersBelieved, Self::LargeDeadLettersDropped]).collect()
+        let letters = [Self::DeadLettersBelieved, Self::LargeDeadLettersDropped];
+        let exactly_once = ExactlyOnceBug::ALL.into_iter().map(Self::ExactlyOnce);
+        let driver = DriverBug::ALL.into_iter().map(Self::Driver);
+        engine.chain(documents).chain(letters).chain(exactly_once).chain(driver).collect()
+    }
+
+    /// Which histories show it.
+    #[must_use]
+    pub fn guarantee(self) -> Guarantee {
+        match self {
+            Self::ExactlyOnce(_) | Self::Driver(_) => Guarantee::ExactlyOnce,
+            _ => Guarantee::AtLeastOnce,
+        }
     }
 
     /// Its name on the command line and in reports.
@@ -30,6 +86,8 @@ impl Sabotage {
     pub fn name(self) -> String {
         let camel = match self {
             Self::Engine(bug) => format!("{bug:?}"),
+            Self::ExactlyOnce(bug) => format!("{bug:?}"),
+            Self::Driver(bug) => format!("{bug:?}"),
             Self::Documents(rule) => format!("Documents{rule:?}Broken"),
             Self::DeadLettersBelieved => "DeadLettersBelieved".to_owned(),
             Self::LargeDeadLettersDropped => "LargeDeadLettersDropped".to_owned(),
@@ -58,6 +116,10 @@ pub struct Behaviour(pub Option<Sabotage>);
 impl Conduct for Behaviour {
     fn has(&self, bug: Bug) -> bool {
         self.0 == Some(Sabotage::Engine(bug))
+    }
+
+    fn breaks(&self, bug: ExactlyOnceBug) -> bool {
+        self.0 == Some(Sabotage::ExactlyOnce(bug))
     }
 }
 

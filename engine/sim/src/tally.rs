@@ -3,9 +3,15 @@
 use serde_json::{Map, Value, json};
 
 /// Counters of one run, or the sum of many.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tally {
     counts: [u64; Count::ALL.len()],
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self { counts: [0; Count::ALL.len()] }
+    }
 }
 
 /// What is counted.
@@ -38,11 +44,30 @@ pub enum Count {
     LossesRefused,
     UnreadableMetadata,
     Replays,
+    Outputs,
+    TransactionsCommitted,
+    TransactionsAborted,
+    TransactionsUnknown,
+    TransactionsFenced,
+    TransactionsExpired,
+    ZombiesRefused,
+    LateMarkers,
+    UnstablePositions,
+    Restores,
+    RestoresBehindMarkers,
+    SlowRestores,
+    TimersFired,
+    ClockSteps,
+    Replaced,
+    Compactions,
+    TombstonesRemoved,
+    Comparisons,
+    StatesFull,
 }
 
 impl Count {
     /// Every counter, in the order of the report.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 45] = [
         Self::Records,
         Self::Crashes,
         Self::Rebalances,
@@ -69,9 +94,28 @@ impl Count {
         Self::LossesRefused,
         Self::UnreadableMetadata,
         Self::Replays,
+        Self::Outputs,
+        Self::TransactionsCommitted,
+        Self::TransactionsAborted,
+        Self::TransactionsUnknown,
+        Self::TransactionsFenced,
+        Self::TransactionsExpired,
+        Self::ZombiesRefused,
+        Self::LateMarkers,
+        Self::UnstablePositions,
+        Self::Restores,
+        Self::RestoresBehindMarkers,
+        Self::SlowRestores,
+        Self::TimersFired,
+        Self::ClockSteps,
+        Self::Replaced,
+        Self::Compactions,
+        Self::TombstonesRemoved,
+        Self::Comparisons,
+        Self::StatesFull,
     ];
 
-    /// The kinds of fault that must occur in at least a third of the seeds.
+    /// The kinds of fault that must occur in at least a third of the at-least-once histories.
     pub const FAULTS: [Self; 8] = [
         Self::Crashes,
         Self::Rebalances,
@@ -81,6 +125,28 @@ impl Count {
         Self::LateResponses,
         Self::RetentionLosses,
         Self::UnreadableMetadata,
+    ];
+
+    /// The kinds of fault that must occur in at least a third of the exactly-once histories.
+    pub const TRANSACTION_FAULTS: [Self; 18] = [
+        Self::Crashes,
+        Self::Rebalances,
+        Self::DeadLetters,
+        Self::Freezes,
+        Self::TransactionsAborted,
+        Self::TransactionsUnknown,
+        Self::TransactionsFenced,
+        Self::TransactionsExpired,
+        Self::ZombiesRefused,
+        Self::LateMarkers,
+        Self::UnstablePositions,
+        Self::RestoresBehindMarkers,
+        Self::SlowRestores,
+        Self::ClockSteps,
+        Self::Replaced,
+        Self::TombstonesRemoved,
+        Self::LateResponses,
+        Self::StatesFull,
     ];
 
     /// Its name in the report.
@@ -113,6 +179,25 @@ impl Count {
             Self::LossesRefused => "losses_refused",
             Self::UnreadableMetadata => "unreadable_metadata",
             Self::Replays => "replays",
+            Self::Outputs => "outputs",
+            Self::TransactionsCommitted => "transactions_committed",
+            Self::TransactionsAborted => "transactions_aborted",
+            Self::TransactionsUnknown => "transactions_unknown",
+            Self::TransactionsFenced => "transactions_fenced",
+            Self::TransactionsExpired => "transactions_expired",
+            Self::ZombiesRefused => "zombies_refused",
+            Self::LateMarkers => "late_markers",
+            Self::UnstablePositions => "unstable_positions",
+            Self::Restores => "restores",
+            Self::RestoresBehindMarkers => "restores_behind_markers",
+            Self::SlowRestores => "slow_restores",
+            Self::TimersFired => "timers_fired",
+            Self::ClockSteps => "clock_steps",
+            Self::Replaced => "replaced",
+            Self::Compactions => "compactions",
+            Self::TombstonesRemoved => "tombstones_removed",
+            Self::Comparisons => "comparisons",
+            Self::StatesFull => "states_full",
         }
     }
 }

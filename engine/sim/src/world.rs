@@ -22,14 +22,16 @@ use crate::checks::ledger::Ledger;
 use crate::checks::patience::Patience;
 use crate::checks::{Checked, Violation};
 use crate::flow::{Fate, Flow, Outside};
+use crate::life::{State, UNIX_MS};
 use crate::plan::Plan;
+use crate::queue::Queue;
 use crate::sabotage::{Behaviour, Sabotage};
 use crate::tally::{Count, Tally};
 use crate::trace::{Trace, Watch};
 use crate::twins::dead_letter_topic::DeadLetterTopic;
 use crate::weather::Weather;
-use event::{Event, Message, Queue};
-use process::{Process, State};
+use event::{Event, Message};
+use process::Process;
 
 /// The topic that the flow reads.
 pub(crate) const TOPIC: &str = "events";
@@ -55,7 +57,7 @@ pub(crate) struct World<F: Flow> {
     pub(crate) behaviour: Behaviour,
     pub(crate) rng: fastrand::Rng,
     pub(crate) now_ms: u64,
-    pub(crate) queue: Queue,
+    pub(crate) queue: Queue<Event>,
     pub(crate) log: Log,
     pub(crate) group: Group,
     pub(crate) committed: Vec<Committed>,
@@ -176,7 +178,7 @@ impl<F: Flow> World<F> {
     }
 
     fn is_over(&self) -> bool {
-        self.closing && self.processes.iter().all(|process| matches!(process.state, State::Down))
+        self.closing && self.processes.iter().all(|process| matches!(process.life.state, State::Down))
     }
 
     fn handle(&mut self, event: Event) -> Checked {
@@ -207,13 +209,13 @@ impl<F: Flow> World<F> {
 
     fn deliver(&mut self, number: usize, incarnation: u64, message: Message) -> Checked {
         let process = &mut self.processes[number];
-        if process.incarnation != incarnation {
+        if process.life.incarnation != incarnation {
             if matches!(message, Message::Reply { reply: thalweg_core::sink::Reply::Answer { .. }, .. }) {
                 self.tally.one(Count::LateResponses);
             }
             return Ok(());
         }
-        match &mut process.state {
+        match &mut process.life.state {
             State::Down => Ok(()),
             State::Frozen(waiting) => {
                 waiting.push_back(message);
@@ -228,7 +230,7 @@ impl<F: Flow> World<F> {
         for _ in 0..many {
             let new = self.outside.next_record(&mut self.rng);
             let gap = if self.rng.u8(0..100) < 4 { self.rng.i64(1..20) } else { 0 };
-            let record = self.log.append(new, gap, 1_700_000_000_000 + self.now_ms as i64).clone();
+            let record = self.log.append(new, gap, UNIX_MS + self.now_ms as i64).clone();
             self.tally.add(Count::Replays, u64::from(record.header("dlq.replay_count").is_some()));
             let fate = self.fate_of(&record);
             self.trace.note(self.now_ms, &[1, u64::from(record.partition), record.offset as u64], || {
@@ -252,7 +254,7 @@ impl<F: Flow> World<F> {
     /// What must become of the next record.
     pub(crate) fn fate_of(&mut self, record: &LogRecord) -> Fate {
         let event_id = self.flow.event_id_header().and_then(|name| record.header(name));
-        if event_id.is_some_and(|id| self.ledger.is_duplicate(record, id)) {
+        if event_id.is_some_and(|id| self.ledger.sightings.is_duplicate(record, id)) {
             Fate::Duplicate
         } else {
             self.outside.read(record)
@@ -283,7 +285,7 @@ impl<F: Flow> World<F> {
         let Some(item) = self.systems[0].weather.stubborn_item().map(str::to_owned) else { return Ok(()) };
         let Some(old_ms) = self.now_ms.checked_sub(PATIENCE_MS) else { return Ok(()) };
         // Who was given partitions just now has had no time yet.
-        let told = self.processes.iter().map(|process| process.last_notice_ms).max().unwrap_or(0);
+        let told = self.processes.iter().map(|process| process.life.last_notice_ms).max().unwrap_or(0);
         if told == 0 || told > old_ms {
             return Ok(());
         }

@@ -1,10 +1,14 @@
 //! A few histories, small enough for every test run: the command runs thousands.
 
-use thalweg_core::sabotage::Bug;
-use thalweg_sim::campaign::{catch_all, run_seeds};
+use thalweg_core::sabotage::{Bug, ExactlyOnceBug};
+use thalweg_sim::campaign::{Guarantee, catch_all, run_seeds};
 use thalweg_sim::message_flow::MessageFlow;
-use thalweg_sim::sabotage::Sabotage;
-use thalweg_sim::{Count, Options, run};
+use thalweg_sim::sabotage::{DriverBug, Sabotage};
+use thalweg_sim::{Count, Options, Run, run, transactional};
+
+fn messages(seed: u64, options: Options) -> Run {
+    run(MessageFlow, seed, options)
+}
 
 /// Seeds that once failed, by what was wrong then: a busy worker, a batch let go too early, a flight cut short, a
 /// breaker closed by a flight that asked nobody, a budget passed by small records.
@@ -12,7 +16,7 @@ const ONCE_FAILED: [u64; 8] = [7, 15, 21, 52, 257, 549, 1_153, 2_300];
 
 #[test]
 fn every_invariant_holds_in_some_histories() {
-    let summary = run_seeds(&MessageFlow, 1, 60, |_| {});
+    let summary = run_seeds(&messages, 1, 60, |_| {});
     let failed: Vec<_> = summary.failed.iter().map(|run| (run.seed, &run.violation)).collect();
     assert!(failed.is_empty(), "{failed:?}");
     for count in Count::FAULTS {
@@ -48,7 +52,7 @@ fn broken_engines_are_caught() {
         Sabotage::Engine(Bug::NoDedupeRewind),
         Sabotage::Engine(Bug::NoFenceAfterSuspension),
     ];
-    for caught in catch_all(&MessageFlow, &broken, 1, 60, |_| {}) {
+    for caught in catch_all(&messages, &broken, 1, 60, |_| {}) {
         assert!(caught.by.is_some(), "{} escaped", caught.sabotage.name());
         assert_eq!(
             caught.sound_fails,
@@ -56,6 +60,43 @@ fn broken_engines_are_caught() {
             "the unbroken engine fails a seed of {}",
             caught.sabotage.name()
         );
+    }
+}
+
+fn counters(seed: u64, options: Options) -> Run {
+    transactional::run(seed, options)
+}
+
+#[test]
+fn every_invariant_holds_in_some_exactly_once_histories() {
+    let summary = run_seeds(&counters, 1, 60, |_| {});
+    let failed: Vec<_> = summary.failed.iter().map(|run| (run.seed, &run.violation)).collect();
+    assert!(failed.is_empty(), "{failed:?}");
+    for count in Guarantee::ExactlyOnce.faults() {
+        assert!(summary.share_with(*count) > 1.0 / 3.0, "{} is rare", count.name());
+    }
+}
+
+#[test]
+fn equal_seeds_have_equal_exactly_once_histories() {
+    let (once, again) = (counters(3, Options::default()), counters(3, Options::default()));
+    assert_eq!((once.trace_hash, &once.tally), (again.trace_hash, &again.tally));
+    assert_ne!(once.trace_hash, counters(4, Options::default()).trace_hash);
+}
+
+#[test]
+fn broken_exactly_once_engines_are_caught() {
+    let broken = [
+        Sabotage::ExactlyOnce(ExactlyOnceBug::FireEarly),
+        Sabotage::ExactlyOnce(ExactlyOnceBug::KeepStateAfterAbort),
+        Sabotage::ExactlyOnce(ExactlyOnceBug::UnknownIsAborted),
+        Sabotage::Driver(DriverBug::RestoreToLastStable),
+        Sabotage::Driver(DriverBug::OffsetsOutsideTransaction),
+    ];
+    for caught in catch_all(&counters, &broken, 1, 100, |_| {}) {
+        assert!(caught.by.is_some(), "{} escaped", caught.sabotage.name());
+        let name = caught.sabotage.name();
+        assert_eq!(caught.sound_fails, None, "the unbroken engine fails a seed of {name}");
     }
 }
 

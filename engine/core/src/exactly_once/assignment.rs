@@ -11,7 +11,10 @@ use crate::exactly_once::operator::StatefulOperator;
 use crate::exactly_once::partition::{PartitionState, Stage};
 use crate::exactly_once::transaction::Phase;
 use crate::position::{Epoch, PartitionId};
-use crate::state::State;
+use crate::record::Record;
+use crate::sabotage::{Conduct, ExactlyOnceBug};
+use crate::state::changelog::Entry;
+use crate::state::{Content, State};
 use crate::time::Now;
 use crate::worker::{FetchId, FlowError, PartitionName, Positions, ReadFrom};
 
@@ -58,7 +61,7 @@ impl Assignment {
     }
 }
 
-impl<O: StatefulOperator> ExactlyOnceWorker<O> {
+impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
     /// The group gave these partitions to this worker.
     pub fn assigned(&mut self, partitions: Vec<(PartitionId, PartitionName)>, now: Now) {
         self.turn(now);
@@ -97,8 +100,10 @@ impl<O: StatefulOperator> ExactlyOnceWorker<O> {
             self.resolve(&positions);
         } else {
             for found in positions {
-                let waits =
-                    |(id, latest): &(PartitionId, FetchId)| *id == found.partition && *latest == fetch;
+                let trusts = self.conduct.breaks(ExactlyOnceBug::TrustStalePositions);
+                let waits = |(id, latest): &(PartitionId, FetchId)| {
+                    *id == found.partition && (*latest == fetch || trusts)
+                };
                 let Some(index) = self.assignment.asked.iter().position(waits) else { continue };
                 self.assignment.asked.swap_remove(index);
                 if let Err(error) = self.begin_epoch(&found) {
@@ -149,6 +154,9 @@ impl<O: StatefulOperator> ExactlyOnceWorker<O> {
         let epoch = batch.epoch();
         for index in 0..batch.len() {
             let record = batch.record(index);
+            if self.conduct.breaks(ExactlyOnceBug::LoseOverdueTimers) && self.is_overdue(&record) {
+                continue;
+            }
             let state = self.partition_mut(batch.partition()).filter(|state| state.epoch == epoch);
             let Some(state) = state.filter(|state| state.stage == Stage::Restoring) else { break };
             if let Err(error) = state.state.restore(record.key, record.value) {
@@ -158,6 +166,11 @@ impl<O: StatefulOperator> ExactlyOnceWorker<O> {
         }
         self.spent.push(batch);
         self.settle();
+    }
+
+    fn is_overdue(&self, record: &Record<'_>) -> bool {
+        let content = Entry::read(record.key, record.value).ok().and_then(|entry| entry.content);
+        matches!(content, Some(Content::Timer(deadline_ms)) if deadline_ms <= self.timers_now_ms())
     }
 
     /// The changelog was read up to the high watermark.
@@ -171,7 +184,8 @@ impl<O: StatefulOperator> ExactlyOnceWorker<O> {
 
     /// Starts reading those whose wait is over.
     pub(super) fn start_waiting(&mut self) {
-        let window = self.settings.dedupe.as_ref().map_or(0, |dedupe| dedupe.window);
+        let rewinds = !self.conduct.breaks(ExactlyOnceBug::DedupeNotRebuilt);
+        let window = self.settings.dedupe.as_ref().filter(|_| rewinds).map_or(0, |dedupe| dedupe.window);
         let mut reads: Vec<ReadFrom> = Vec::new();
         for (index, state) in self.partitions.iter_mut().enumerate() {
             let Some(state) = state.as_mut().filter(|state| !state.revoked) else { continue };

@@ -12,6 +12,7 @@ use crate::operator::Step;
 use crate::outcome::Outcome;
 use crate::position::PartitionId;
 use crate::record::Record;
+use crate::sabotage::{Conduct, ExactlyOnceBug};
 use crate::state::{RunState, StateError};
 use crate::time::Now;
 use crate::worker::{FlowError, ReadLimits, SinkIndex};
@@ -23,7 +24,10 @@ const BATCH_BYTES_MAX: usize = 4 << 20;
 /// More overdue timers than that, and records get a turn between them.
 const TIMERS_A_TURN: usize = 1_000;
 
-impl<O: StatefulOperator> ExactlyOnceWorker<O> {
+/// How early timers fire in a worker with that bug.
+const EARLY_MS: i64 = 100;
+
+impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
     /// Whether, and how much of, the partition may be read.
     #[must_use]
     pub fn read_limits(&self, partition: PartitionId) -> Option<ReadLimits> {
@@ -68,7 +72,8 @@ impl<O: StatefulOperator> ExactlyOnceWorker<O> {
 
     fn takes_batch(&self, batch: &Batch) -> bool {
         let state = self.partitions.get(batch.partition().index()).and_then(Option::as_ref);
-        !self.ended && state.is_some_and(|state| state.epoch == batch.epoch() && state.runs())
+        let trusts = self.conduct.breaks(ExactlyOnceBug::TrustBatchOfEndedEpoch);
+        !self.ended && state.is_some_and(|state| (state.epoch == batch.epoch() || trusts) && state.runs())
     }
 
     /// Runs a record, unless it is there only for dedupe to see.
@@ -129,6 +134,9 @@ impl<O: StatefulOperator> ExactlyOnceWorker<O> {
             }
             Step::Rejected(reason) => reason,
         };
+        if self.conduct.breaks(ExactlyOnceBug::KeepWritesOfRejected) {
+            let _ = self.apply(partition);
+        }
         self.discard(sent);
         self.dead_letter(partition, record, &rejected);
         Some(Outcome::DeadLettered)
@@ -140,13 +148,14 @@ impl<O: StatefulOperator> ExactlyOnceWorker<O> {
             return;
         }
         let now_ms = self.timers_now_ms();
+        let early_ms = if self.conduct.breaks(ExactlyOnceBug::FireEarly) { EARLY_MS } else { 0 };
         for index in 0..self.partitions.len() {
             for _ in 0..TIMERS_A_TURN {
                 if !self.takes_runs() {
                     return self.produce();
                 }
                 let state = self.partitions[index].as_mut().filter(|state| state.runs());
-                let Some(due) = state.and_then(|state| state.state.pop_due(now_ms)) else { break };
+                let Some(due) = state.and_then(|state| state.state.pop_due(now_ms + early_ms)) else { break };
                 let partition = PartitionId(index as u32);
                 self.touch(partition);
                 let due_now = DueNow { timer: due.name.timer(), deadline_ms: due.deadline_ms };

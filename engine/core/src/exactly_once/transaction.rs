@@ -6,6 +6,7 @@ use crate::exactly_once::operator::StatefulOperator;
 use crate::exactly_once::partition::Stage;
 use crate::exactly_once::{ExactlyOnceWorker, FetchId};
 use crate::position::{Epoch, PartitionId};
+use crate::sabotage::{Conduct, ExactlyOnceBug};
 use crate::worker::{Accounts, CommitEntry, FlowError, Positions};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +77,7 @@ impl Transaction {
     }
 }
 
-impl<O: StatefulOperator> ExactlyOnceWorker<O> {
+impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
     /// Whether the open transaction takes more runs.
     pub(super) fn takes_runs(&self) -> bool {
         let Transaction { phase, runs, bytes, .. } = &self.transaction;
@@ -104,18 +105,36 @@ impl<O: StatefulOperator> ExactlyOnceWorker<O> {
 
     fn commit(&mut self) {
         assert!(self.outputs.is_empty(), "every turn hands over what its runs have sent");
-        let metadata = commit_metadata::encode_transaction(self.transaction.tag);
+        let metadata = commit_metadata::encode_transaction(self.tag());
         let (mut changes, mut offsets) = (Changes::default(), Vec::new());
         for (index, state) in self.partitions.iter().enumerate() {
             let Some(state) = state.as_ref().filter(|state| state.touched) else { continue };
             let partition = PartitionId(index as u32);
-            state.state.changes().for_each(|entry| changes.push(partition, &entry));
+            let forgets = self.conduct.breaks(ExactlyOnceBug::NoTombstones);
+            let entries = state.state.changes().filter(|entry| entry.content.is_some() || !forgets);
+            entries.for_each(|entry| changes.push(partition, &entry));
+            if state.next == state.committed && self.conduct.breaks(ExactlyOnceBug::TimersWithoutOffsets) {
+                continue;
+            }
             let (epoch, position, metadata) = (state.epoch, state.next, metadata.clone());
             offsets.push(CommitEntry { partition, epoch, position, metadata });
         }
-        assert_eq!(offsets.len(), self.transaction.touched.len(), "what is lost aborts its transaction");
+        assert!(
+            offsets.len() == self.transaction.touched.len()
+                || self.conduct.breaks(ExactlyOnceBug::TimersWithoutOffsets),
+            "what is lost aborts its transaction"
+        );
         self.transaction.phase = Phase::Committing;
-        self.commands.push_back(Command::Commit { tag: self.transaction.tag, changes, offsets });
+        self.commands.push_back(Command::Commit { tag: self.tag(), changes, offsets });
+    }
+
+    /// What the open transaction's commits are told by.
+    fn tag(&self) -> TransactionTag {
+        let numbered = !self.conduct.breaks(ExactlyOnceBug::TransactionsUnnumbered);
+        TransactionTag {
+            number: if numbered { self.transaction.tag.number } else { 0 },
+            ..self.transaction.tag
+        }
     }
 
     /// Hands the outputs over that runs have sent since the last time.
@@ -152,7 +171,11 @@ impl<O: StatefulOperator> ExactlyOnceWorker<O> {
             }
             TransactionResult::Unknown(reason) => {
                 self.warn(format!("it is not known how a transaction ended, looking: {reason}"));
-                self.renew();
+                if self.conduct.breaks(ExactlyOnceBug::LookWithoutRenewal) {
+                    self.look();
+                } else {
+                    self.renew();
+                }
             }
             TransactionResult::Fenced(reason) => {
                 self.warn(format!("a transaction was fenced: {reason}"));
@@ -177,6 +200,13 @@ impl<O: StatefulOperator> ExactlyOnceWorker<O> {
     pub fn producer_ready(&mut self, now: crate::time::Now) {
         self.turn(now);
         assert_eq!(self.transaction.phase, Phase::Renewing, "a producer is made when asked for");
+        self.look();
+        self.settle();
+    }
+
+    /// Asks the group's commits whether the transaction is among them, where it has something of a partition that is
+    /// ours.
+    fn look(&mut self) {
         let current = |(partition, epoch): &&(PartitionId, Epoch)| {
             let state = self.partitions.get(partition.index()).and_then(Option::as_ref);
             state.is_some_and(|state| state.epoch == *epoch)
@@ -189,7 +219,6 @@ impl<O: StatefulOperator> ExactlyOnceWorker<O> {
             self.transaction.phase = Phase::Resolving(fetch);
             self.commands.push_back(Command::FetchPositions { fetch, partitions });
         }
-        self.settle();
     }
 
     /// The commits as they stand tell whether the transaction whose outcome is unknown is among them. One partition that
@@ -201,13 +230,16 @@ impl<O: StatefulOperator> ExactlyOnceWorker<O> {
             let ours = self.transaction.touched.iter().any(|(id, at)| id == partition && Some(*at) == epoch);
             let Some((_, metadata)) = position.as_ref().filter(|_| ours) else { continue };
             match commit_metadata::decode_transaction(metadata) {
-                Ok(tag) => committed |= tag == Some(self.transaction.tag),
+                Ok(tag) => committed |= tag == Some(self.tag()),
                 Err(error) => {
                     let Some(partition) = self.names[partition.index()].clone() else { continue };
                     return self.fail(FlowError::Metadata { partition, error });
                 }
             }
         }
+        let unknown_is = |bug| self.conduct.breaks(bug);
+        committed |= unknown_is(ExactlyOnceBug::UnknownIsCommitted);
+        committed &= !unknown_is(ExactlyOnceBug::UnknownIsAborted);
         self.finish(committed);
     }
 
@@ -221,6 +253,7 @@ impl<O: StatefulOperator> ExactlyOnceWorker<O> {
         let any = self.transaction.is_open();
         self.transaction.failures = if committed || !any { 0 } else { self.transaction.failures + 1 };
         let wait_ms = self.settings.retry.wait_ms(self.transaction.failures.max(1), &mut self.rng);
+        let keeps = self.conduct.breaks(ExactlyOnceBug::KeepStateAfterAbort);
         for (partition, epoch) in self.transaction.close() {
             let next_epoch = Epoch(self.next_epoch);
             let window = self.settings.dedupe.as_ref().map(|dedupe| dedupe.window);
@@ -234,7 +267,11 @@ impl<O: StatefulOperator> ExactlyOnceWorker<O> {
                 state.state.committed();
                 continue;
             }
-            state.state.rolled_back();
+            if keeps {
+                state.state.committed();
+            } else {
+                state.state.rolled_back();
+            }
             state.next = state.committed;
             // What was read for the old epoch is read again.
             state.epoch = next_epoch;

@@ -6,6 +6,7 @@ use thalweg_core::commit_metadata;
 
 use crate::broker::log::LogRecord;
 use crate::broker::offsets::Start;
+use crate::checks::sightings::Sightings;
 use crate::checks::{Checked, Violation};
 use crate::flow::{Fate, Holds, Touch};
 
@@ -48,17 +49,12 @@ struct Chain {
     refused: Vec<i64>,
 }
 
-/// An event id, and the replay count beside it if there is one.
-type SeenId = (Vec<u8>, Option<Vec<u8>>);
-
 /// See the module's text.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     partitions: Vec<PartitionLedger>,
     chains: BTreeMap<(u32, String), Chain>,
-    /// Ids seen, with their replay counts, by partition, for the naive dedupe.
-    seen: Vec<BTreeMap<SeenId, i64>>,
-    window: u64,
+    pub(crate) sightings: Sightings,
 }
 
 impl Ledger {
@@ -66,18 +62,8 @@ impl Ledger {
         Self {
             partitions: (0..partitions).map(|_| PartitionLedger::default()).collect(),
             chains: BTreeMap::new(),
-            seen: vec![BTreeMap::new(); partitions as usize],
-            window,
+            sightings: Sightings::new(partitions, window),
         }
-    }
-
-    /// Whether the record's event id was seen within the window; to be asked once for each record, in log order.
-    /// A replayed dead letter has another id than the record that failed.
-    pub(crate) fn is_duplicate(&mut self, record: &LogRecord, event_id: &[u8]) -> bool {
-        let replay_count = record.header("dlq.replay_count").map(<[u8]>::to_vec);
-        let id = (event_id.to_vec(), replay_count);
-        let before = self.seen[record.partition as usize].insert(id, record.offset);
-        before.is_some_and(|before| (record.offset - before) as u64 <= self.window)
     }
 
     pub(crate) fn append(&mut self, record: &LogRecord, fate: Fate, now_ms: u64) {
@@ -122,7 +108,7 @@ impl Ledger {
             chain.offsets.truncate(chain.applied);
             chain.refused.retain(|offset| of.letters.contains(offset));
         }
-        self.seen[partition as usize].clear();
+        self.sightings.forget(partition);
         Remaining {
             lost: lost.into_iter().filter(|lost| *lost).count() as u64,
             appended_ms: remaining.into_iter().map(|entry| (entry.offset, entry.appended_ms)).collect(),

@@ -2,12 +2,12 @@
 
 use crate::checks::Checked;
 use crate::flow::{Flow, Outside};
+use crate::life::State;
 use crate::plan::Fault;
 use crate::tally::Count;
 use crate::weather::Outage;
 use crate::world::World;
 use crate::world::event::Event;
-use crate::world::process::State;
 
 /// After everything has healed nobody stays away longer than this.
 const BACK_WITHIN_MS: u64 = 1_000;
@@ -33,10 +33,10 @@ impl<F: Flow> World<F> {
             }
             Fault::Stubborn { system } => self.systems[system].weather.begin_stubbornness(),
             Fault::Commits { percent, for_ms } => self.commit_trouble = (percent, self.now_ms + for_ms),
-            Fault::ClockJump { process, by_ms } => self.processes[process].jump_wall_clock(by_ms),
+            Fault::ClockJump { process, by_ms } => self.processes[process].life.jump_wall_clock(by_ms),
             Fault::Shuffle => self.group.shuffle(self.now_ms, &mut self.rng),
             Fault::Expel { process } => {
-                if let Some(member) = self.processes[process].member {
+                if let Some(member) = self.processes[process].life.member {
                     self.group.leave(member, self.now_ms, &mut self.rng);
                 }
             }
@@ -48,7 +48,7 @@ impl<F: Flow> World<F> {
     }
 
     pub(crate) fn crash(&mut self, number: usize, down_ms: u64) {
-        if matches!(self.processes[number].state, State::Down) {
+        if matches!(self.processes[number].life.state, State::Down) {
             return;
         }
         self.tally.one(Count::Crashes);
@@ -59,7 +59,6 @@ impl<F: Flow> World<F> {
     /// The process is gone, with all that was in it; what it had sent goes on.
     pub(crate) fn end_life(&mut self, number: usize) {
         self.count_life(number);
-        self.processes[number].incarnation = 0;
         self.processes[number].forget_life();
     }
 
@@ -76,24 +75,17 @@ impl<F: Flow> World<F> {
     }
 
     fn freeze(&mut self, number: usize, for_ms: u64) {
-        let process = &mut self.processes[number];
-        if !matches!(process.state, State::Up) {
+        let life = &mut self.processes[number].life;
+        if !life.freeze() {
             return;
         }
-        process.state = State::Frozen(Default::default());
-        let incarnation = process.incarnation;
+        let incarnation = life.incarnation;
         self.tally.one(Count::Freezes);
         self.after(for_ms, Event::Thaw(number, incarnation));
     }
 
     pub(crate) fn thaw(&mut self, number: usize, incarnation: u64) {
-        let process = &mut self.processes[number];
-        if process.incarnation != incarnation || !matches!(process.state, State::Frozen(_)) {
-            return;
-        }
-        let State::Frozen(waiting) = std::mem::replace(&mut process.state, State::Up) else { return };
-        // A deadline that passed meanwhile can only be kept from now on.
-        process.stops_by_ms = process.stops_by_ms.map(|by_ms| by_ms.max(self.now_ms));
+        let Some(waiting) = self.processes[number].life.thaw(incarnation, self.now_ms) else { return };
         self.trace.note(self.now_ms, &[7, number as u64], || format!("process {number} goes on"));
         for message in waiting {
             // Equal ties keep the order of arrival.
@@ -118,8 +110,8 @@ impl<F: Flow> World<F> {
             system.weather.clear();
         }
         for number in 0..self.processes.len() {
-            let incarnation = self.processes[number].incarnation;
-            match self.processes[number].state {
+            let incarnation = self.processes[number].life.incarnation;
+            match self.processes[number].life.state {
                 State::Up => {}
                 State::Frozen(_) => self.thaw(number, incarnation),
                 State::Down => {

@@ -9,10 +9,10 @@ use thalweg_core::worker::{Command, CommitResult, NamedSink, PartitionName, Work
 use crate::broker::group::Notice;
 use crate::checks::{Checked, Violation};
 use crate::flow::Flow;
+use crate::life::{Reading, State};
 use crate::sabotage::Behaviour;
 use crate::tally::Count;
 use crate::world::event::{Event, Message};
-use crate::world::process::{Reading, State};
 use crate::world::{TOPIC, World};
 
 /// Members tell the group this often that they live.
@@ -33,7 +33,7 @@ const LARGEST_RESERVE_BYTES: u64 = 3 * 40_000;
 impl<F: Flow> World<F> {
     /// A process starts, with a new worker.
     pub(crate) fn start(&mut self, number: usize) {
-        if !matches!(self.processes[number].state, State::Down) || self.closing {
+        if !matches!(self.processes[number].life.state, State::Down) || self.closing {
             return;
         }
         if self.now_ms <= self.dark_until_ms {
@@ -52,11 +52,11 @@ impl<F: Flow> World<F> {
         let worker =
             Worker::new(settings, self.flow.operator(), sinks.collect(), letters, seed, self.behaviour);
         let process = &mut self.processes[number];
-        process.incarnation = incarnation;
+        process.life.incarnation = incarnation;
         process.worker = Some(worker);
         process.accepts_lost_offsets = self.plan.worker.accept_lost_offsets;
-        process.state = State::Up;
-        process.last_turn_ms = self.now_ms;
+        process.life.state = State::Up;
+        process.life.last_turn_ms = self.now_ms;
         self.trace.note(self.now_ms, &[9, number as u64], || format!("process {number} starts"));
         for message in [Message::Heartbeat, Message::Read] {
             self.after(1, Event::Process(number, incarnation, message));
@@ -67,12 +67,12 @@ impl<F: Flow> World<F> {
 
     pub(crate) fn ask_to_stop(&mut self, number: usize, back_after_ms: u64) -> Checked {
         let process = &mut self.processes[number];
-        if !matches!(process.state, State::Up) || process.stops_by_ms.is_some() {
+        if !matches!(process.life.state, State::Up) || process.life.stops_by_ms.is_some() {
             return Ok(());
         }
-        process.stops_by_ms = Some(self.now_ms + STOP_WITHIN_MS);
-        process.back_after_ms = back_after_ms;
-        let deadline_ms = process.now(self.now_ms).plus_ms(STOP_WITHIN_MS);
+        process.life.stops_by_ms = Some(self.now_ms + STOP_WITHIN_MS);
+        process.life.back_after_ms = back_after_ms;
+        let deadline_ms = process.life.now(self.now_ms).plus_ms(STOP_WITHIN_MS);
         self.tally.one(Count::GracefulStops);
         self.trace.note(self.now_ms, &[10, number as u64], || format!("process {number} is asked to stop"));
         self.turn(number, |worker, now| worker.stop(now, deadline_ms))
@@ -82,10 +82,10 @@ impl<F: Flow> World<F> {
     pub(crate) fn receive(&mut self, number: usize, message: Message) -> Checked {
         match message {
             Message::Wake(at_ms) => {
-                if self.processes[number].wake_at_ms != Some(at_ms) {
+                if self.processes[number].life.wake_at_ms != Some(at_ms) {
                     return Ok(());
                 }
-                self.processes[number].wake_at_ms = None;
+                self.processes[number].life.wake_at_ms = None;
                 self.turn(number, Worker::wake)
             }
             Message::Read => self.read(number),
@@ -102,7 +102,7 @@ impl<F: Flow> World<F> {
                 self.processes[number].outstanding.remove(&(sink, lane));
                 match &reply {
                     Reply::Answer { .. } => {
-                        let incarnation = self.processes[number].incarnation;
+                        let incarnation = self.processes[number].life.incarnation;
                         self.systems[usize::from(sink.0)].patience.deceived(incarnation);
                     }
                     Reply::Unknown(_) => self.tally.one(Count::UnknownOutcomes),
@@ -116,13 +116,13 @@ impl<F: Flow> World<F> {
             }
             Message::Positioned(fetch, positions) => self.positioned(number, fetch, positions),
             Message::Notice(member, notice) => {
-                if self.processes[number].member != Some(member) {
+                if self.processes[number].life.member != Some(member) {
                     return Ok(());
                 }
                 self.notice(number, notice)
             }
             Message::Unknown(member) => {
-                if self.processes[number].member != Some(member) {
+                if self.processes[number].life.member != Some(member) {
                     return Ok(());
                 }
                 self.expelled(number)
@@ -140,8 +140,8 @@ impl<F: Flow> World<F> {
                 self.turn(number, |worker, now| worker.revoked(ids, now))
             }
             Notice::Assign { partitions, generation } => {
-                process.generation = generation;
-                process.owned.extend(&partitions);
+                process.life.generation = generation;
+                process.life.owned.extend(&partitions);
                 if partitions.is_empty() {
                     return Ok(());
                 }
@@ -159,10 +159,10 @@ impl<F: Flow> World<F> {
         self.trace
             .note(self.now_ms, &[12, number as u64], || format!("process {number} learns it was expelled"));
         let process = &mut self.processes[number];
-        process.member = None;
+        process.life.member = None;
         process.asked.clear();
-        let lost: Vec<_> = process.owned.iter().copied().map(PartitionId).collect();
-        let incarnation = process.incarnation;
+        let lost: Vec<_> = process.life.owned.iter().copied().map(PartitionId).collect();
+        let incarnation = process.life.incarnation;
         if !lost.is_empty() {
             self.turn(number, |worker, now| worker.lost(lost, now))?;
         }
@@ -173,8 +173,8 @@ impl<F: Flow> World<F> {
 
     fn heartbeat(&mut self, number: usize) {
         let process = &self.processes[number];
-        let incarnation = process.incarnation;
-        if let Some(member) = process.member
+        let incarnation = process.life.incarnation;
+        if let Some(member) = process.life.member
             && !self.group.heartbeat(member, self.now_ms)
         {
             let delay_ms = self.rng.u64(1..50);
@@ -199,7 +199,7 @@ impl<F: Flow> World<F> {
             more |= self.read_partition(number, partition)?;
         }
         let delay_ms = if more { self.rng.u64(1..60) } else { self.rng.u64(20..150) };
-        let incarnation = self.processes[number].incarnation;
+        let incarnation = self.processes[number].life.incarnation;
         self.after(delay_ms, Event::Process(number, incarnation, Message::Read));
         Ok(())
     }
@@ -250,13 +250,13 @@ impl<F: Flow> World<F> {
         let now_ms = self.now_ms;
         let process = &mut self.processes[number];
         let Some(worker) = &mut process.worker else { return Ok(()) };
-        if now_ms - process.last_turn_ms > SUSPENSION_MS && worker.progress().next().is_some() {
+        if now_ms - process.life.last_turn_ms > SUSPENSION_MS && worker.progress().next().is_some() {
             process.must_fence = true;
         }
-        let spins = process.is_spinning(now_ms);
+        let spins = process.life.is_spinning(now_ms);
         let process = &mut self.processes[number];
-        process.last_turn_ms = now_ms;
-        let now = process.now(now_ms);
+        process.life.last_turn_ms = now_ms;
+        let now = process.life.now(now_ms);
         let Some(worker) = &mut process.worker else { return Ok(()) };
         event(worker, now);
         if spins {
@@ -294,14 +294,14 @@ impl<F: Flow> World<F> {
             );
             return Err(Violation::new("memory_budget", detail));
         }
-        if process.stops_by_ms.is_some_and(|by_ms| now_ms > by_ms + LAST_COMMIT_MS) {
+        if process.life.stops_by_ms.is_some_and(|by_ms| now_ms > by_ms + LAST_COMMIT_MS) {
             let detail = format!("process {number} was to have stopped: {:?}", worker.stuck(3));
             return Err(Violation::new("stops_in_time", detail));
         }
-        let wake_at_ms = worker.wake_at_ms().map(|uptime_ms| process.at_ms(uptime_ms).max(now_ms));
-        if wake_at_ms != process.wake_at_ms {
-            process.wake_at_ms = wake_at_ms;
-            let incarnation = process.incarnation;
+        let wake_at_ms = worker.wake_at_ms().map(|uptime_ms| process.life.at_ms(uptime_ms).max(now_ms));
+        if wake_at_ms != process.life.wake_at_ms {
+            process.life.wake_at_ms = wake_at_ms;
+            let incarnation = process.life.incarnation;
             if let Some(at_ms) = wake_at_ms {
                 self.at(at_ms, Event::Process(number, incarnation, Message::Wake(at_ms)));
             }
@@ -310,7 +310,7 @@ impl<F: Flow> World<F> {
     }
 
     fn obey(&mut self, number: usize, command: Command) -> Checked {
-        let incarnation = self.processes[number].incarnation;
+        let incarnation = self.processes[number].life.incarnation;
         match command {
             Command::Send { sink, lane, request } => self.send(number, sink, lane, request)?,
             Command::FetchPositions { fetch, partitions } => self.ask_positions(number, fetch, partitions),
@@ -318,12 +318,12 @@ impl<F: Flow> World<F> {
             Command::Commit(entries) => {
                 let process = &mut self.processes[number];
                 process.fence_is_out = process.must_fence;
-                let Some(member) = process.member else {
+                let Some(member) = process.life.member else {
                     let fenced = Message::Committed(CommitResult::Fenced("no member".to_owned()));
                     self.after(1, Event::Process(number, incarnation, fenced));
                     return Ok(());
                 };
-                let generation = process.generation;
+                let generation = process.life.generation;
                 let process = number;
                 let delay_ms = self.rng.u64(1..20);
                 self.after(delay_ms, Event::Commit { process, incarnation, member, generation, entries });
@@ -342,12 +342,12 @@ impl<F: Flow> World<F> {
         let process = &mut self.processes[number];
         let partitions: Vec<u32> = partitions.iter().map(|partition| partition.0).collect();
         for partition in &partitions {
-            process.owned.remove(partition);
+            process.life.owned.remove(partition);
             process.reading.remove(partition);
         }
         self.trace
             .note(self.now_ms, &[15, number as u64], || format!("process {number} releases {partitions:?}"));
-        if let Some(member) = self.processes[number].member {
+        if let Some(member) = self.processes[number].life.member {
             let delay_ms = self.rng.u64(1..50);
             self.after(delay_ms, Event::Released(member, partitions));
         }
@@ -357,8 +357,8 @@ impl<F: Flow> World<F> {
         self.trace.note(self.now_ms, &[16, number as u64, u64::from(clean)], || {
             format!("process {number} has stopped, clean: {clean}")
         });
-        let back_after_ms = self.processes[number].back_after_ms;
-        if let Some(member) = self.processes[number].member {
+        let back_after_ms = self.processes[number].life.back_after_ms;
+        if let Some(member) = self.processes[number].life.member {
             self.group.leave(member, self.now_ms, &mut self.rng);
         }
         self.end_life(number);

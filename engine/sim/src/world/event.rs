@@ -1,7 +1,6 @@
-//! What is going to happen, in the order of simulated time; the seed decides between events of the same millisecond.
+//! What is going to happen.
 
-use std::cmp::Ordering;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use thalweg_core::position::PartitionId;
@@ -10,10 +9,8 @@ use thalweg_core::worker::{CommitEntry, CommitResult, FetchId, Positions, SinkIn
 
 use crate::broker::group::{MemberId, Notice};
 use crate::broker::offsets::Start;
+use crate::life::Incarnation;
 use crate::plan::Fault;
-
-/// One life of a process, from start to crash or stop; never used again.
-pub(crate) type Incarnation = u64;
 
 /// Something that is going to happen.
 #[derive(Debug)]
@@ -85,56 +82,4 @@ pub(crate) struct Travel {
     pub(crate) gives_up_ms: u64,
     /// Where the sender had begun to read its partitions when it sent this.
     pub(crate) starts: Rc<BTreeMap<u32, Start>>,
-}
-
-#[derive(Debug)]
-struct Due {
-    at_ms: u64,
-    tie: u32,
-    number: u64,
-    event: Event,
-}
-
-impl Due {
-    fn rank(&self) -> (u64, u32, u64) {
-        (self.at_ms, self.tie, self.number)
-    }
-}
-
-impl PartialEq for Due {
-    fn eq(&self, other: &Self) -> bool {
-        self.rank() == other.rank()
-    }
-}
-
-impl Eq for Due {}
-
-impl PartialOrd for Due {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Due {
-    /// The earliest is the greatest, for a heap that gives the greatest first.
-    fn cmp(&self, other: &Self) -> Ordering {
-        other.rank().cmp(&self.rank())
-    }
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct Queue {
-    due: BinaryHeap<Due>,
-    number: u64,
-}
-
-impl Queue {
-    pub(crate) fn push(&mut self, at_ms: u64, tie: u32, event: Event) {
-        self.number += 1;
-        self.due.push(Due { at_ms, tie, number: self.number, event });
-    }
-
-    pub(crate) fn pop(&mut self) -> Option<(u64, Event)> {
-        self.due.pop().map(|due| (due.at_ms, due.event))
-    }
 }

@@ -6,18 +6,19 @@ use crate::broker::group::{Admission, MemberId};
 use crate::broker::offsets::spoiled;
 use crate::checks::{Checked, Violation};
 use crate::flow::Flow;
+use crate::life::Incarnation;
 use crate::tally::Count;
 use crate::world::World;
-use crate::world::event::{Event, Incarnation, Message};
+use crate::world::event::{Event, Message};
 
 impl<F: Flow> World<F> {
     pub(crate) fn join(&mut self, number: usize, incarnation: Incarnation) {
-        if self.processes[number].incarnation != incarnation {
+        if self.processes[number].life.incarnation != incarnation {
             return;
         }
         let instance = self.plan.static_members.then_some(number);
         let member = self.group.join(instance, self.now_ms, &mut self.rng);
-        self.processes[number].member = Some(member);
+        self.processes[number].life.member = Some(member);
         self.trace.note(self.now_ms, &[4, number as u64, member.0], || {
             format!("process {number} joins as {member:?}")
         });
@@ -26,15 +27,15 @@ impl<F: Flow> World<F> {
     /// Sends the coordinator's notices to the processes whose members they are for, in order.
     pub(crate) fn spread_notices(&mut self) {
         for (member, notice) in std::mem::take(&mut self.group.notices) {
-            let Some(number) = self.processes.iter().position(|process| process.member == Some(member))
+            let Some(number) = self.processes.iter().position(|process| process.life.member == Some(member))
             else {
                 continue;
             };
             let at_ms = self.now_ms + self.rng.u64(1..100);
             let process = &mut self.processes[number];
-            let at_ms = at_ms.max(process.last_notice_ms + 1);
-            process.last_notice_ms = at_ms;
-            let incarnation = process.incarnation;
+            let at_ms = at_ms.max(process.life.last_notice_ms + 1);
+            process.life.last_notice_ms = at_ms;
+            let incarnation = process.life.incarnation;
             self.at(at_ms, Event::Process(number, incarnation, Message::Notice(member, notice)));
         }
     }

@@ -20,7 +20,7 @@ impl<F: Flow> World<F> {
         let id = self.next_id();
         self.tally.one(Count::Requests);
         let process = &mut self.processes[number];
-        let (incarnation, starts) = (process.incarnation, Rc::clone(&process.starts));
+        let (incarnation, starts) = (process.life.incarnation, Rc::clone(&process.starts));
         if process.outstanding.insert((sink, lane), id).is_some() {
             let detail = format!("{sink:?} {lane:?} has a second request out");
             return Err(Violation::new("one_request_per_lane", detail));
@@ -98,7 +98,7 @@ impl<F: Flow> World<F> {
             }
             None => {}
         }
-        if gives_up_ms < self.now_ms || self.processes[process].incarnation != incarnation {
+        if gives_up_ms < self.now_ms || self.processes[process].life.incarnation != incarnation {
             self.tally.one(Count::LateResponses);
         }
         let (status, body) =

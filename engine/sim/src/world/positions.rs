@@ -10,10 +10,10 @@ use thalweg_core::worker::{FetchId, Positions, ReadFrom, Worker};
 use crate::broker::offsets::Start;
 use crate::checks::{Checked, Violation};
 use crate::flow::Flow;
+use crate::life::{Incarnation, Reading};
 use crate::tally::Count;
 use crate::world::World;
-use crate::world::event::{Event, Incarnation, Message};
-use crate::world::process::Reading;
+use crate::world::event::{Event, Message};
 
 impl<F: Flow> World<F> {
     /// A worker's question leaves; some take long to arrive.
@@ -23,7 +23,7 @@ impl<F: Flow> World<F> {
             process.asked.insert(partition.0, fetch);
             process.told.remove(&partition.0);
         }
-        let incarnation = process.incarnation;
+        let incarnation = process.life.incarnation;
         let slow = self.rng.u8(0..100) < 10;
         let delay_ms = if slow { self.rng.u64(100..2_500) } else { self.rng.u64(1..50) };
         self.after(delay_ms, Event::AskPositions(number, incarnation, fetch, partitions));
