@@ -6,7 +6,6 @@
 
 use crate::failure::{RequestFailure, Verdict};
 use crate::flight::Flight;
-use crate::position::{Epoch, PartitionId};
 
 /// A lane of one sink, counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -68,9 +67,6 @@ pub trait SinkMachine {
     fn one_per_domain(&self) -> bool {
         true
     }
-
-    /// The epoch of that partition has ended: forget what was learnt under it.
-    fn forget(&mut self, _partition: PartitionId, _epoch: Epoch) {}
 }
 
 /// A sink that operators can address: how one effect becomes bytes.

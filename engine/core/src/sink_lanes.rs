@@ -221,7 +221,6 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
         if let Some(live) = self.epochs.get_mut(partition.index()).filter(|live| **live == Some(epoch)) {
             *live = None;
         }
-        self.machine.forget(partition, epoch);
         self.purge(partition, epoch, events);
     }
 

@@ -1,9 +1,5 @@
 //! The bases a lane remembers: documents as it wrote them, to merge the next change onto without reading them again.
 
-use std::collections::VecDeque;
-
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
 use thalweg_core::position::{Epoch, PartitionId, Position};
 use thalweg_core::sink::Domain;
 
@@ -11,6 +7,16 @@ use super::rules::{Rule, Rules};
 
 /// A document may take at most this part of the memory: a few large ones must not push out all others.
 const SHARE_MAX: usize = 8;
+
+/// Places of a set: as many as fit into a line of the processor's caches.
+const WAYS: usize = 4;
+
+/// The index has a set for every so many bytes of the ring. A usual document with its id takes 350 bytes: then one in a
+/// hundred loses its place before the ring runs over it, because more than four of its set were written since.
+const BYTES_PER_SET: usize = 512;
+
+/// What stands before a document in the ring, see [`Header::encode`].
+const HEADER_BYTES: usize = 24;
 
 /// A document as it stood after an acknowledged write.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,8 +27,9 @@ pub(super) struct Base<'b> {
     pub(super) source: &'b [u8],
 }
 
-/// One per lane. A ring of bytes, filled in order of writing, and an index by document: what is pushed out is what was
-/// written longest ago. No allocation per document once it is full.
+/// One per lane. A ring of bytes, filled in order of writing: what is pushed out is what was written longest ago. Beside
+/// it a set-associative index by document, whose places need no cleaning: one that points behind the ring is free. Both
+/// are of fixed size; there is no allocation per document.
 ///
 /// A base counts only for effects of the partition and epoch under which it was written: under another epoch somebody
 /// else may have written in between.
@@ -32,33 +39,78 @@ pub(super) struct Bases {
     bytes_max: usize,
     /// Where the next document goes; counts on over rounds of the ring.
     head: u64,
-    /// Start and domain of every document in the ring, oldest first; also of those replaced or forgotten since.
-    written: VecDeque<(u64, Domain)>,
-    index: HashTable<Slot>,
+    /// A power of two of them, made with the first document.
+    sets: Vec<Set>,
 }
 
+/// One line of the processor's caches, so that a lookup waits for memory once.
 #[derive(Debug, Clone, Copy)]
-struct Slot {
+#[repr(align(64))]
+struct Set([Place; WAYS]);
+
+/// Where the last document of a domain begins, counted like [`Bases::head`].
+#[derive(Debug, Clone, Copy)]
+struct Place {
     domain: Domain,
     start: u64,
-    id_len: u32,
-    source_len: u32,
+}
+
+/// A place that was never taken, or was given up: every ring is past it.
+const FREE: Place = Place { domain: Domain(0), start: 0 };
+
+impl Set {
+    fn find(&mut self, domain: Domain) -> Option<&mut Place> {
+        self.0.iter_mut().find(|place| place.domain == domain)
+    }
+}
+
+/// What is known of a document in the ring beside its bytes.
+struct Header {
     version: u64,
     partition: PartitionId,
     epoch: Epoch,
-    removed: bool,
+    id_len: u32,
+    /// `None`: it is a tombstone.
+    source_len: Option<u32>,
+}
+
+impl Header {
+    /// Little-endian: version (8), partition (4), epoch (4), length of the id (4), length of the source (4, all ones for
+    /// a tombstone).
+    fn encode(&self) -> [u8; HEADER_BYTES] {
+        let mut bytes = [0; HEADER_BYTES];
+        bytes[..8].copy_from_slice(&self.version.to_le_bytes());
+        bytes[8..12].copy_from_slice(&self.partition.0.to_le_bytes());
+        bytes[12..16].copy_from_slice(&self.epoch.0.to_le_bytes());
+        bytes[16..20].copy_from_slice(&self.id_len.to_le_bytes());
+        bytes[20..].copy_from_slice(&self.source_len.unwrap_or(u32::MAX).to_le_bytes());
+        bytes
+    }
+
+    fn decode(bytes: &[u8; HEADER_BYTES]) -> Self {
+        let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        let source_len = word(20);
+        Self {
+            version: u64::from(word(4)) << 32 | u64::from(word(0)),
+            partition: PartitionId(word(8)),
+            epoch: Epoch(word(12)),
+            id_len: word(16),
+            source_len: (source_len != u32::MAX).then_some(source_len),
+        }
+    }
 }
 
 impl Bases {
-    /// What one that remembers up to `bytes_max` bytes takes at most when documents are of 300 bytes and more: an entry
-    /// of the index and of the ring's list are together about 150 bytes after both have last doubled.
+    /// What one that remembers up to `bytes_max` bytes takes at most: the ring and its index.
     pub(super) fn memory_bytes_max(bytes_max: usize) -> usize {
-        bytes_max.saturating_add(bytes_max / 2)
+        bytes_max.saturating_add(sets(bytes_max).saturating_mul(size_of::<Set>()))
     }
 
-    /// Remembers up to `bytes_max` bytes of ids and documents, and what [`Bases::memory_bytes_max`] says beside them.
+    /// Remembers up to `bytes_max` bytes of ids and documents, the 24 bytes before each included.
     pub(super) fn new(bytes_max: usize) -> Self {
-        Self { ring: Vec::new(), bytes_max, head: 0, written: VecDeque::new(), index: HashTable::new() }
+        // As if the ring had passed FREE.
+        let head = 2 * bytes_max as u64;
+        Self { ring: Vec::new(), bytes_max, head, sets: Vec::new() }
     }
 
     /// The base for an effect on that document by the record at `position`.
@@ -69,87 +121,91 @@ impl Bases {
         id: &[u8],
         position: Position,
     ) -> Option<Base<'_>> {
-        let slot = self.index.find(domain.0, |slot| slot.domain == domain)?;
-        let start = self.place(slot.start);
-        let (known, rest) = self.ring.get(start..)?.split_at_checked(slot.id_len as usize)?;
-        let source = rest.get(..slot.source_len as usize)?;
-        let of_epoch = slot.partition == position.partition && slot.epoch == position.epoch;
+        let set = self.sets.get(self.set_of(domain))?;
+        let place = set.0.iter().find(|place| place.domain == domain && self.is_in_ring(**place))?;
+        let (header, rest) = self.ring.get(self.offset(place.start)..)?.split_first_chunk()?;
+        let Header { version, partition, epoch, id_len, source_len } = Header::decode(header);
+        let (known, rest) = rest.split_at_checked(id_len as usize)?;
+        let source = rest.get(..source_len.unwrap_or(0) as usize)?;
+        let of_epoch = partition == position.partition && epoch == position.epoch;
         let fits = known == id && (of_epoch || !rules.keep(Rule::BaseOfEpoch));
-        fits.then_some(Base { version: slot.version, removed: slot.removed, source })
+        fits.then_some(Base { version, removed: source_len.is_none(), source })
     }
 
     /// Remembers what an acknowledged write left there.
     pub(super) fn put(&mut self, domain: Domain, id: &[u8], position: Position, base: &Base<'_>) {
-        let len = id.len() + base.source.len();
+        let len = HEADER_BYTES + id.len() + base.source.len();
         if len > self.bytes_max / SHARE_MAX {
             self.forget(domain);
             return;
         }
-        let start = self.make_room(len);
-        let place = self.place(start);
-        if self.ring.len() <= place {
-            // The first round: what is passed over at its end stays unused.
-            self.ring.resize(place, 0);
-            self.ring.extend_from_slice(id);
-            self.ring.extend_from_slice(base.source);
-        } else {
-            self.ring.resize(self.ring.len().max(place + len), 0);
-            self.ring[place..place + id.len()].copy_from_slice(id);
-            self.ring[place + id.len()..place + len].copy_from_slice(base.source);
-        }
-        self.written.push_back((start, domain));
-        let slot = Slot {
-            domain,
-            start,
-            id_len: id.len() as u32,
-            source_len: base.source.len() as u32,
+        let header = Header {
             version: base.version,
             partition: position.partition,
             epoch: position.epoch,
-            removed: base.removed,
+            id_len: id.len() as u32,
+            source_len: (!base.removed).then_some(base.source.len() as u32),
         };
-        match self.index.entry(domain.0, |known| known.domain == domain, |known| known.domain.0) {
-            Entry::Occupied(mut entry) => *entry.get_mut() = slot,
-            Entry::Vacant(entry) => {
-                entry.insert(slot);
-            }
+        let start = self.make_room(len);
+        let offset = self.offset(start);
+        if self.sets.is_empty() {
+            self.ring.reserve_exact(self.bytes_max);
+            self.sets = vec![Set([FREE; WAYS]); sets(self.bytes_max)];
         }
+        // The first round: what is passed over at its end stays unused.
+        self.ring.resize(self.ring.len().max(offset + len), 0);
+        let (at, rest) = self.ring[offset..offset + len].split_at_mut(HEADER_BYTES);
+        at.copy_from_slice(&header.encode());
+        let (at, rest) = rest.split_at_mut(id.len());
+        at.copy_from_slice(id);
+        rest.copy_from_slice(base.source);
+        self.point(Place { domain, start });
     }
 
     /// What is there now is not known.
     pub(super) fn forget(&mut self, domain: Domain) {
-        if let Ok(entry) = self.index.find_entry(domain.0, |slot| slot.domain == domain) {
-            entry.remove();
+        let set = self.set_of(domain);
+        if let Some(place) = self.sets.get_mut(set).and_then(|set| set.find(domain)) {
+            *place = FREE;
         }
     }
 
-    /// The epoch has ended.
-    pub(super) fn forget_epoch(&mut self, partition: PartitionId, epoch: Epoch) {
-        self.index.retain(|slot| slot.partition != partition || slot.epoch != epoch);
+    /// Points the domain's place there; without one, the place of the set's oldest document.
+    fn point(&mut self, place: Place) {
+        let index = self.set_of(place.domain);
+        let set = &mut self.sets[index];
+        if let Some(known) = set.find(place.domain) {
+            *known = place;
+        } else if let Some(oldest) = set.0.iter_mut().min_by_key(|place| place.start) {
+            *oldest = place;
+        }
     }
 
-    fn place(&self, start: u64) -> usize {
+    fn set_of(&self, domain: Domain) -> usize {
+        // Lanes are chosen by other bits of another hash.
+        domain.0 as usize & self.sets.len().wrapping_sub(1)
+    }
+
+    /// Whether nothing was written over it since.
+    fn is_in_ring(&self, place: Place) -> bool {
+        self.head - place.start <= self.bytes_max as u64
+    }
+
+    fn offset(&self, start: u64) -> usize {
         (start % self.bytes_max.max(1) as u64) as usize
     }
 
-    /// Pushes out the oldest until `len` bytes in a row are free, and takes them.
+    /// Takes the next `len` bytes in a row, whatever lies there.
     fn make_room(&mut self, len: usize) -> u64 {
-        let left_in_round = self.bytes_max - self.place(self.head);
+        let left_in_round = self.bytes_max - self.offset(self.head);
         let start = if len <= left_in_round { self.head } else { self.head + left_in_round as u64 };
-        let end = start + len as u64;
-        while let Some(&(oldest, domain)) = self.written.front() {
-            if oldest + self.bytes_max as u64 >= end {
-                break;
-            }
-            self.written.pop_front();
-            let still_there = |slot: &Slot| slot.domain == domain && slot.start == oldest;
-            if let Ok(entry) = self.index.find_entry(domain.0, still_there) {
-                entry.remove();
-            }
-        }
-        self.head = end;
+        self.head = start + len as u64;
         start
     }
+}
+
+fn sets(bytes_max: usize) -> usize {
+    (bytes_max / BYTES_PER_SET).max(1).next_power_of_two()
 }
 
 #[cfg(test)]
@@ -177,8 +233,6 @@ mod tests {
         assert_eq!(bases.get(&Kept, Domain(1), b"b", at(0, 1)), None);
         assert_eq!(bases.get(&Kept, Domain(1), b"a", at(0, 2)), None);
         assert_eq!(bases.get(&Kept, Domain(1), b"a", at(1, 1)), None);
-        bases.forget_epoch(PartitionId(0), Epoch(1));
-        assert_eq!(bases.get(&Kept, Domain(1), b"a", at(0, 1)), None);
     }
 
     #[test]
@@ -233,7 +287,7 @@ mod tests {
                     }
                 }
                 prop_assert!(bases.ring.len() <= 400);
-                prop_assert!(bases.index.len() <= bases.written.len());
+                prop_assert!(bases.sets.len() <= 1);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use thalweg_core::failure::{Reason, RequestFailure, Verdict};
 use thalweg_core::flight::Flight;
-use thalweg_core::position::{Epoch, PartitionId, Position};
+use thalweg_core::position::Position;
 use thalweg_core::sink::Next;
 
 use super::answer::{self, ReadDocument};
@@ -311,9 +311,5 @@ impl Lane {
         let base = Base { version: write.version, removed, source };
         let position: Position = flight.position(write.index);
         self.bases.put(flight.domain(write.index), effect.id, position, &base);
-    }
-
-    pub(super) fn forget(&mut self, partition: PartitionId, epoch: Epoch) {
-        self.bases.forget_epoch(partition, epoch);
     }
 }

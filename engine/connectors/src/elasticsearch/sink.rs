@@ -2,7 +2,6 @@
 
 use thalweg_core::failure::{Reason, RequestFailure, Verdict};
 use thalweg_core::flight::Flight;
-use thalweg_core::position::{Epoch, PartitionId};
 use thalweg_core::sink::{Domain, LaneId, Next, Reply, Sink, SinkMachine};
 
 use super::document::{self, Document};
@@ -99,12 +98,6 @@ impl<R: Rules> SinkMachine for DocumentSink<R> {
                 let reason = Reason::new("elasticsearch_unknown", message);
                 lane.fail(terms, flight, RequestFailure::Unknown(reason))
             }
-        }
-    }
-
-    fn forget(&mut self, partition: PartitionId, epoch: Epoch) {
-        if self.terms.rules.keep(Rule::BaseOfEpoch) {
-            self.lanes.iter_mut().for_each(|lane| lane.forget(partition, epoch));
         }
     }
 }

@@ -6,7 +6,6 @@ use thalweg_connectors::elasticsearch::{
 };
 use thalweg_core::failure::{RequestFailure, Verdict};
 use thalweg_core::flight::Flight;
-use thalweg_core::position::{Epoch, PartitionId};
 use thalweg_core::sink::{Next, Reply, Sink, SinkMachine};
 use thalweg_sim::twins::elasticsearch::{Faults, NoFaults};
 
@@ -188,14 +187,6 @@ fn a_write_of_unknown_outcome_is_not_a_base() {
         apply(&mut sink, &mut twin, &[(2, Ask::Merge(1, json!({"metadata": {"z": 1}})))]);
     assert_eq!((requests, verdicts), (vec![Operation::Mget, Operation::Bulk], vec![Verdict::Done]));
     assert_eq!(visible(&twin)["tenant/key/1"]["content"], "b");
-}
-
-#[test]
-fn a_base_of_an_ended_epoch_is_forgotten() {
-    let (mut sink, mut twin) = (new_sink(), prepared_twin());
-    let _ = apply(&mut sink, &mut twin, &[(0, put(1, "a"))]);
-    sink.forget(PartitionId(0), Epoch(0));
-    assert_eq!(apply(&mut sink, &mut twin, &[(1, merge(1, "b"))]).0, [Operation::Mget, Operation::Bulk]);
 }
 
 #[test]
