@@ -10,7 +10,10 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::{escapes, plain};
+use crate::{escapes, nesting, plain};
+
+/// As deep as serde_json goes, and far deeper than events nest.
+pub(crate) const NESTING_MAX: usize = 128;
 
 /// A message event. Texts are decoded where they name the document, and JSON (quotes included) elsewhere.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,6 +52,8 @@ pub enum Event<'e> {
 pub enum EventError {
     /// It is no JSON, or not of the form that events have.
     Undecodable(String),
+    /// It nests deeper than [`NESTING_MAX`] levels.
+    TooDeep,
     /// Its type is none of ours.
     UnknownType,
 }
@@ -167,6 +172,7 @@ pub fn decode(value: &[u8]) -> Result<Event<'_>, EventError> {
         simdutf8::basic::from_utf8(value).or_else(|_| std::str::from_utf8(value)).map_err(undecodable)?;
     let (kind, fields) = match plain::read(text) {
         Some(read) => read,
+        None if nesting::is_deeper_than(NESTING_MAX, value) => return Err(EventError::TooDeep),
         None => decode_strictly(text)?,
     };
     event(kind, fields)

@@ -3,14 +3,10 @@
 use thalweg::elasticsearch::{Document, DocumentId, DocumentSink, Field};
 use thalweg::{Operator, Output, Reason, Record, SinkHandle, Step};
 
-use crate::event::{self, Event, EventError, Fields, Key};
-use crate::nesting;
+use crate::event::{self, Event, EventError, Fields, Key, NESTING_MAX};
 
 /// The largest value: what brokers take by default.
 pub(crate) const VALUE_BYTES_MAX: usize = 1 << 20;
-
-/// As deep as serde_json goes, and far deeper than events nest.
-pub(crate) const NESTING_MAX: usize = 128;
 
 /// Decodes message events, and puts, merges or removes the message's document.
 #[derive(Debug)]
@@ -62,12 +58,12 @@ fn read<'r>(record: &Record<'r>) -> Result<(&'r [u8], Event<'r>), Reason> {
         let message = format!("the value has {} bytes; at most {VALUE_BYTES_MAX} are taken", value.len());
         return Err(Reason::new("too_large", message));
     }
-    if nesting::is_deeper_than(NESTING_MAX, value) {
-        return Err(Reason::new("too_deep", format!("the value nests deeper than {NESTING_MAX} levels")));
-    }
     match event::decode(value) {
         Ok(event) => Ok((key, event)),
         Err(EventError::Undecodable(problem)) => Err(Reason::new("undecodable", problem)),
+        Err(EventError::TooDeep) => {
+            Err(Reason::new("too_deep", format!("the value nests deeper than {NESTING_MAX} levels")))
+        }
         Err(EventError::UnknownType) => Err(Reason::new(
             "unknown_type",
             "the type is none of message.created, message.updated, message.deleted",
