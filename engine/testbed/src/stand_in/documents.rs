@@ -1,6 +1,7 @@
 //! The documents a stand-in holds, with Elasticsearch's rules about versions.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher as _;
 
 use bytes::Bytes;
 
@@ -35,19 +36,38 @@ pub(super) enum Written {
 }
 
 /// A document, or what a deleted one leaves (no source).
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Held {
     version: u64,
     source: Option<Bytes>,
 }
 
 /// The documents of one index.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Documents {
-    held: HashMap<Box<str>, Held, foldhash::fast::RandomState>,
+    hasher: foldhash::fast::RandomState,
+    parts: Vec<Part>,
+}
+
+type Part = HashMap<Box<str>, Held, foldhash::fast::RandomState>;
+
+/// A table grows all at once. One of a million documents answers nothing for half a second meanwhile, which is then taken
+/// for the latency of who waits for the answer; one of a thousandth as many for half a millisecond.
+const PARTS: usize = 1_024;
+
+impl Default for Documents {
+    fn default() -> Self {
+        let hasher = foldhash::fast::RandomState::default();
+        Self { parts: vec![Part::with_hasher(hasher.clone()); PARTS], hasher }
+    }
 }
 
 impl Documents {
+    fn part(&self, id: &str) -> usize {
+        // Tables use the hash's other end.
+        (self.hasher.hash_one(id) >> 16) as usize % PARTS
+    }
+
     /// Applies a write.
     pub(super) fn write(&mut self, write: Write<'_>, keep: Keep) -> Written {
         let first = write.external.unwrap_or(1);
@@ -60,9 +80,11 @@ impl Documents {
         }
         let deletes = write.operation == Operation::Delete;
         let kept = |source: Bytes| if keep == Keep::Documents { source } else { Bytes::new() };
-        let Some(held) = self.held.get_mut(write.id) else {
+        let part = self.part(write.id);
+        let part = &mut self.parts[part];
+        let Some(held) = part.get_mut(write.id) else {
             let source = (!deletes).then(|| kept(write.source));
-            self.held.insert(write.id.into(), Held { version: first, source });
+            part.insert(write.id.into(), Held { version: first, source });
             return if deletes { Written::NotFound(first) } else { Written::Created(first) };
         };
         let is_there = held.source.is_some();
@@ -86,19 +108,22 @@ impl Documents {
 
     /// Version and source of a document that is there.
     pub(super) fn get(&self, id: &str) -> Option<(u64, &Bytes)> {
-        let held = self.held.get(id)?;
+        let held = self.parts[self.part(id)].get(id)?;
         // Without kept bodies there is nothing to show.
         held.source.as_ref().filter(|source| !source.is_empty()).map(|source| (held.version, source))
     }
 
     /// How many are there.
     pub(super) fn count(&self) -> usize {
-        self.held.values().filter(|held| held.source.is_some()).count()
+        self.parts.iter().flat_map(HashMap::values).filter(|held| held.source.is_some()).count()
     }
 
     /// Id, version and source of all that are there.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, u64, &Bytes)> {
-        self.held.iter().filter_map(|(id, held)| Some((id.as_ref(), held.version, held.source.as_ref()?)))
+        self.parts
+            .iter()
+            .flatten()
+            .filter_map(|(id, held)| Some((id.as_ref(), held.version, held.source.as_ref()?)))
     }
 }
 
