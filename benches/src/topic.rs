@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
@@ -28,6 +28,26 @@ pub(crate) fn held(brokers: &str, topic: &str) -> Result<Option<u64>> {
         sum += u64::try_from(high - low)?;
     }
     Ok(Some(sum))
+}
+
+/// Reads so many records of the topic once, so that the broker has them in memory: a system may give back the memory of
+/// files that were left alone for a minute, and then the first to read them would be the one to wait for the disk.
+pub(crate) fn warm(brokers: &str, topic: &str, records: u64) -> Result<()> {
+    let mut config = client(brokers);
+    config.set("group.id", "thalweg-bench-warming").set("enable.auto.commit", "false");
+    let reader: BaseConsumer = config.create()?;
+    let mut all = TopicPartitionList::new();
+    for partition in 0..partitions_of(&reader, topic)? {
+        all.add_partition_offset(topic, partition, Offset::Beginning)?;
+    }
+    reader.assign(&all)?;
+    for _ in 0..records {
+        let Some(message) = reader.poll(ANSWER_WITHIN) else {
+            bail!("topic {topic} can't be read to its end")
+        };
+        message.with_context(|| format!("reading topic {topic}"))?;
+    }
+    Ok(())
 }
 
 /// How many partitions the topic has; 0: there is no such topic.

@@ -10,6 +10,7 @@ use super::child::{self, Run};
 use super::topic::{self, Wanted};
 use crate::programs;
 use crate::report::{Machine, Reporting, Spread, Target};
+use crate::topic::warm;
 
 /// How to measure.
 #[derive(Debug, clap::Args)]
@@ -86,6 +87,7 @@ pub(crate) fn run(workload: Workload, settings: &Settings) -> Result<()> {
             // A group of its own: it must not find offsets of another arm.
             let group = format!("thalweg-bench-{}-{}-{round}", arm.name(), std::process::id());
             let brokers = settings.brokers.clone();
+            warm(&brokers, &topic, records)?;
             let job = Job { workload, brokers, topic: topic.clone(), group, records, keys };
             let limit = Duration::from_secs(settings.arm_minutes * 60);
             let run = child::measure(arm.command(&job)?, limit)
