@@ -22,6 +22,9 @@ use super::membership::{Membership, Named};
 /// commit may have to wait behind it.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// After this the threads that fetch have looked by themselves.
+const ROUSE_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Pauses between repeated fetches.
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
@@ -33,6 +36,7 @@ const UNSETTLED_MAX: Duration = Duration::from_secs(3);
 pub(super) enum Job {
     Fetch(Fetch),
     Commit(Vec<Commit>),
+    Rouse(Vec<Named>),
 }
 
 /// Positions to be fetched, until `moot`.
@@ -118,6 +122,7 @@ impl Worker {
             match self.todo.recv_timeout(pause) {
                 Ok(Job::Commit(commits)) => self.commit(&commits),
                 Ok(Job::Fetch(fetch)) => self.fetch(fetch, BACKOFF_MIN),
+                Ok(Job::Rouse(partitions)) => self.rouse(&partitions),
                 Err(RecvTimeoutError::Timeout) => self.repeat(),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -153,6 +158,21 @@ impl Worker {
                 self.waiting.push_back(Repeat { fetch, due: Instant::now() + pause, pause });
             }
         }
+    }
+
+    /// Has the client go on fetching those partitions at once.
+    ///
+    /// librdkafka (2.12) pauses all partitions while a rebalance is answered, and resumes them without a word to the
+    /// threads that fetch; those look again when something else comes, or after a second (`rd_kafka_max_block_ms`). A
+    /// question to each leader is something else; nobody needs the answer.
+    fn rouse(&self, partitions: &[Named]) {
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for (topic, number) in partitions {
+            if list.add_partition_offset(topic, *number, Offset::End).is_err() {
+                return;
+            }
+        }
+        let _ = self.consumer.offsets_for_times(list, ROUSE_TIMEOUT);
     }
 
     fn commit(&self, commits: &[Commit]) {

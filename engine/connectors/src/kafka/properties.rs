@@ -1,7 +1,7 @@
 //! The settings in librdkafka's words, with the defaults that differ from its own. Source of the names and defaults:
 //! librdkafka 2.12.1, CONFIGURATION.md.
 
-use super::settings::{Assignment, GroupProtocol, KafkaSettings};
+use super::settings::{Assignment, GroupProtocol, GroupSettings, KafkaSettings};
 
 /// Names and values for librdkafka. Contains passwords: not to be printed.
 pub type Properties = Vec<(String, String)>;
@@ -182,16 +182,17 @@ fn of_membership(settings: &KafkaSettings, properties: &mut Properties) {
             };
             let always = [("group.protocol", "classic"), ("partition.assignment.strategy", strategy)];
             extend(properties, always.map(|(name, value)| (name, value.to_owned())));
-            let times = [
-                ("session.timeout.ms", group.session_timeout_ms),
-                ("heartbeat.interval.ms", group.heartbeat_interval_ms),
-            ];
-            extend(
-                properties,
-                times.into_iter().filter_map(|(name, value)| Some((name, value?.to_string()))),
-            );
+            let session = group.session_timeout_ms.map(|time| ("session.timeout.ms", time.to_string()));
+            let heartbeat = group.heartbeat_interval_ms.unwrap_or_else(|| usual_heartbeat_ms(group));
+            extend(properties, session.into_iter().chain([("heartbeat.interval.ms", heartbeat.to_string())]));
         }
     }
+}
+
+/// Members hear of a rebalance with their next heartbeat, and one in which partitions move takes two: with the client's own
+/// 3 s a second instance had its first effect after 7 s. A third of the session at most, as Kafka recommends.
+fn usual_heartbeat_ms(group: &GroupSettings) -> u32 {
+    group.session_timeout_ms.map_or(1_000, |session| (session / 3).clamp(1, 1_000))
 }
 
 fn pass_through(settings: &KafkaSettings, side: Side, properties: &mut Properties) {
@@ -216,6 +217,18 @@ mod tests {
     fn value<'p>(properties: &'p Properties, name: &str) -> Option<&'p str> {
         // The last one wins, as in librdkafka.
         properties.iter().rev().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+
+    #[test]
+    fn heartbeats_are_frequent_and_fit_into_the_session() {
+        let heartbeat = |session_timeout_ms, heartbeat_interval_ms| {
+            let mut settings = KafkaSettings::default();
+            settings.group = GroupSettings { session_timeout_ms, heartbeat_interval_ms, ..settings.group };
+            value(&of_consumer(&settings), "heartbeat.interval.ms").map(str::to_owned)
+        };
+        assert_eq!(heartbeat(None, None).as_deref(), Some("1000"));
+        assert_eq!(heartbeat(Some(1_200), None).as_deref(), Some("400"));
+        assert_eq!(heartbeat(Some(45_000), Some(3_000)).as_deref(), Some("3000"));
     }
 
     #[test]

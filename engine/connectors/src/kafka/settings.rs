@@ -56,7 +56,8 @@ pub struct GroupSettings {
     pub assignment: Assignment,
     /// How long a silent member is waited for; only with `protocol = "classic"` (the broker decides otherwise).
     pub session_timeout_ms: Option<u32>,
-    /// How often a member says that it lives; only with `protocol = "classic"`.
+    /// How often a member says that it lives, and hears of rebalances; only with `protocol = "classic"`. Unset: 1 s, or a
+    /// third of the session timeout where that is less.
     pub heartbeat_interval_ms: Option<u32>,
     /// How long the worker may go without polling before it counts as stuck, and how long a rebalance waits for it.
     pub max_poll_interval_ms: u32,

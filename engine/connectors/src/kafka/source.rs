@@ -173,7 +173,9 @@ impl KafkaSource {
         match notice {
             Notice::Assigned(named) => {
                 let ids = self.ids(&named);
-                if !ids.is_empty() {
+                if ids.is_empty() {
+                    self.rouse();
+                } else {
                     self.held = Held::Assigned { missing: ids.clone(), starts: Vec::new() };
                 }
                 events.push(SourceEvent::Assigned(ids));
@@ -267,6 +269,7 @@ impl KafkaSource {
             self.held = Held::Nothing;
             let begun = self.begin(&starts);
             self.tell_failure(begun);
+            self.rouse();
         }
         if !self.restarts.is_empty() {
             (self.wake)();
@@ -413,6 +416,15 @@ impl KafkaSource {
         self.answer_revocation(&all);
         for id in all {
             self.open().stop_reading(id);
+        }
+        self.rouse();
+    }
+
+    /// A rebalance was answered: what we keep is to be fetched on without a pause.
+    fn rouse(&mut self) {
+        let kept: Vec<_> = self.open().progress().into_iter().map(|(id, ..)| self.named(id)).collect();
+        if !kept.is_empty() {
+            self.open().offsets.ask(Job::Rouse(kept));
         }
     }
 

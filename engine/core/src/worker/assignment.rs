@@ -27,7 +27,7 @@ pub(super) struct Rebalance {
     fenced: Vec<(PartitionId, u64)>,
 }
 
-/// A fenced member hears of it with its next heartbeat (3 s by default) and loses its partitions by an event. Where
+/// A fenced member hears of it with its next heartbeat (a second by default) and loses its partitions by an event. Where
 /// none has come after this time it is still a member, and nobody else will read them.
 const FENCED_RESTART_MS: u64 = 10_000;
 
