@@ -26,7 +26,10 @@ use crate::{clock, metrics, page};
 /// A worker that has not looked up for so long is stuck; it does so every second.
 pub(crate) const SILENT_MS: u64 = 15_000;
 
-/// What the page shows.
+/// What the page shows, of each flow; never empty.
+pub(crate) type Views = Arc<[View]>;
+
+/// What the page shows of a flow.
 #[derive(Clone)]
 pub(crate) struct View {
     pub(crate) boards: Vec<Board>,
@@ -57,7 +60,7 @@ impl View {
             latest_letters: plan.latest_letters.clone(),
             history: SharedHistory::default(),
             about: Arc::new(About::of(plan, search_off)),
-            memory: MemoryPlan::of(&plan.flow, &plan.engine, plan.log.partitions),
+            memory: plan.memory,
             search,
         })
     }
@@ -90,36 +93,42 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, ExitError> 
 }
 
 /// Serves until dropped.
-pub(crate) async fn serve(listener: TcpListener, view: View) {
+pub(crate) async fn serve(listener: TcpListener, views: Views) {
     let listens = match listener.local_addr() {
         Ok(address) => address,
         Err(error) => return tracing::error!("the admin page has no address: {error}"),
     };
     let router = Router::new()
         .route("/metrics", get(serve_metrics))
-        .route("/healthz", get(|State(view): State<View>| async move { answer(unhealthy(&view)) }))
-        .route("/readyz", get(|State(view): State<View>| async move { answer(unready(&view)) }))
+        .route("/healthz", get(|State(views): State<Views>| async move { answer(&views, unhealthy) }))
+        .route("/readyz", get(|State(views): State<Views>| async move { answer(&views, unready) }))
         .merge(page::router(listens))
-        .with_state(view);
+        .with_state(views);
     if let Err(error) = axum::serve(listener, router).await {
         tracing::error!("the admin page has ended: {error}");
     }
 }
 
-async fn serve_metrics(State(view): State<View>) -> impl IntoResponse {
-    let told = metrics::Told {
+async fn serve_metrics(State(views): State<Views>) -> impl IntoResponse {
+    let of_flow = |view: &View| metrics::Told {
         flow: view.flow,
         memory_bytes: view.memory_bytes,
         snapshots: view.snapshots(),
         letters: view.letters.lock().clone(),
     };
+    let told: Vec<_> = views.iter().map(of_flow).collect();
     ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::text(&told, clock::now()))
 }
 
-fn answer(problem: Option<String>) -> (StatusCode, String) {
-    match problem {
-        None => (StatusCode::OK, "ok\n".to_owned()),
-        Some(problem) => (StatusCode::SERVICE_UNAVAILABLE, problem + "\n"),
+/// Whether no flow has a problem; the first of each that has, on a line.
+fn answer(views: &Views, problem: fn(&View) -> Option<String>) -> (StatusCode, String) {
+    let problems = views.iter().filter_map(|view| {
+        let problem = problem(view)?;
+        Some(if views.len() == 1 { problem + "\n" } else { format!("{}: {problem}\n", view.flow) })
+    });
+    match problems.collect::<String>() {
+        none if none.is_empty() => (StatusCode::OK, "ok\n".to_owned()),
+        problems => (StatusCode::SERVICE_UNAVAILABLE, problems),
     }
 }
 

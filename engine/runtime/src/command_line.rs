@@ -107,7 +107,9 @@ fn no_progress() -> Arg {
 fn report() -> Arg {
     let parser = EnumValueParser::<Format>::new();
     let arg = Arg::new("report").long("report").value_name("FORMAT").value_parser(parser);
-    arg.help("Writes the report at the end as text, or as json: one object on the last line")
+    arg.help(
+        "Writes the report at the end as text, or as json: for each flow an object on a line, the last ones",
+    )
 }
 
 fn after_help(program: &Program) -> String {

@@ -1,7 +1,7 @@
 //! Thalweg: flows from a log to the outside world, in the order of every key.
 //!
-//! A pipeline binary is a settings struct, a function from settings to a [`flow::Flow`], and a [`Program`] that runs
-//! it. Operators see one [`Record`] at a time and say what becomes of it.
+//! A pipeline binary is a settings struct, a function from settings to a [`flow::Flow`] (or to several), and a [`Program`]
+//! that runs it. Operators see one [`Record`] at a time and say what becomes of it.
 #![forbid(unsafe_code)]
 
 mod admin;
@@ -12,8 +12,10 @@ pub mod demo;
 mod document_search;
 mod documents;
 mod drive;
+mod ending;
 mod exit;
 pub mod flow;
+mod job;
 mod letters;
 mod log_ends;
 mod logs;

@@ -38,67 +38,102 @@ pub(crate) struct MemoryPlan {
     pub(crate) read_ahead_kilobytes: u32,
 }
 
-impl MemoryPlan {
-    /// For a flow whose topic has so many partitions: at worst this process reads them all.
-    pub(crate) fn of(flow: &Flow, engine: &EngineSettings, partitions: u32) -> Self {
-        let dedupe_bytes = flow.dedupe.as_ref().map_or(0, |dedupe| Dedupe::bytes_max(dedupe.0.window));
-        let prefetch_kilobytes = flow.source.settings.read.prefetch_kilobytes_per_partition;
-        Self::divided(engine, kept_bytes(flow, engine), partitions, prefetch_kilobytes, dedupe_bytes)
+/// How the flows of a process share its memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct MemoryShares {
+    /// For the records and partitions of each worker, of whichever flow.
+    worker_bytes: u64,
+    /// For what one flow reads ahead, as the client counts it.
+    ahead_bytes: u64,
+}
+
+impl MemoryShares {
+    /// What sinks and states keep is taken off first; the rest is the same for every worker.
+    pub(crate) fn of(flows: &[Flow], engine: &EngineSettings) -> Self {
+        Self::divided(engine.memory_bytes, &needs(flows, engine))
     }
 
-    fn divided(
-        engine: &EngineSettings,
-        sink_bytes: u64,
-        partitions: u32,
-        prefetch_kilobytes: u32,
-        dedupe_bytes: u64,
-    ) -> Self {
-        let ahead = engine.memory_bytes / READ_AHEAD_SHARE / READ_AHEAD_COST / u64::from(partitions.max(1));
-        let ahead_kilobytes = (ahead >> 10).max(READ_AHEAD_KILOBYTES_MIN).min(prefetch_kilobytes.into());
+    fn divided(memory_bytes: u64, needs: &[Need]) -> Self {
+        let workers: u64 = needs.iter().map(|need| need.workers).sum();
+        let kept_bytes = needs.iter().fold(0, |sum: u64, need| sum.saturating_add(need.kept_bytes()));
+        let left_bytes = memory_bytes.saturating_sub(PROGRAM_BYTES).saturating_sub(kept_bytes);
+        let flows = (needs.len() as u64).max(1);
         Self {
-            worker_bytes: worker_bytes(engine, sink_bytes),
+            worker_bytes: left_bytes / workers.max(1),
+            ahead_bytes: memory_bytes / READ_AHEAD_SHARE / READ_AHEAD_COST / flows,
+        }
+    }
+
+    /// For a flow whose topic has so many partitions: at worst this process reads them all.
+    pub(crate) fn plan(self, flow: &Flow, partitions: u32) -> MemoryPlan {
+        let dedupe_bytes = flow.dedupe.as_ref().map_or(0, |dedupe| Dedupe::bytes_max(dedupe.0.window));
+        let prefetch_kilobytes = flow.source.settings.read.prefetch_kilobytes_per_partition;
+        self.partitioned(partitions, prefetch_kilobytes, dedupe_bytes)
+    }
+
+    fn partitioned(self, partitions: u32, prefetch_kilobytes: u32, dedupe_bytes: u64) -> MemoryPlan {
+        let ahead = self.ahead_bytes / u64::from(partitions.max(1));
+        let ahead_kilobytes = (ahead >> 10).max(READ_AHEAD_KILOBYTES_MIN).min(prefetch_kilobytes.into());
+        MemoryPlan {
+            worker_bytes: self.worker_bytes,
             partition_bytes: (ahead_kilobytes << 10) * READ_AHEAD_COST + dedupe_bytes,
             read_ahead_kilobytes: u32::try_from(ahead_kilobytes).unwrap_or(u32::MAX),
         }
     }
 }
 
-/// Checks that the memory is enough for what does not depend on the topic, and that ids can be told apart as far back
+/// What a flow takes whatever there is to do.
+#[derive(Debug, Clone, Copy)]
+struct Need {
+    workers: u64,
+    /// What sinks and state of one worker hold.
+    held_bytes: u64,
+}
+
+impl Need {
+    fn kept_bytes(self) -> u64 {
+        self.held_bytes.saturating_add(SPARE_BYTES_MAX as u64).saturating_mul(self.workers)
+    }
+}
+
+fn needs(flows: &[Flow], engine: &EngineSettings) -> Vec<Need> {
+    let need = |flow: &Flow| {
+        let engine = flow.own.settings.over(engine);
+        let sinks: u64 = flow.sinks.plans.iter().map(|(_, sink)| sink.kept_bytes()).sum();
+        let held_bytes = sinks.saturating_add(flow.work.kept_bytes(&engine));
+        Need { workers: engine.workers.into(), held_bytes }
+    };
+    flows.iter().map(need).collect()
+}
+
+/// Checks that the memory is enough for what does not depend on the topics, and that ids can be told apart as far back
 /// as they are to be; nothing connects.
 ///
 /// # Errors
 /// When it is not.
-pub(crate) fn check(flow: &Flow, engine: &EngineSettings) -> Result<(), SettingError> {
-    let window = flow.dedupe.as_ref().map_or(0, |dedupe| dedupe.0.window);
-    if window > dedupe::WINDOW_MAX {
+pub(crate) fn check(flows: &[Flow], engine: &EngineSettings) -> Result<(), SettingError> {
+    let windows = flows.iter().filter_map(|flow| Some(flow.dedupe.as_ref()?.0.window));
+    if let Some(window) = windows.max().filter(|window| *window > dedupe::WINDOW_MAX) {
         return Err(SettingError::new(
             "dedupe.window",
             window,
             format!("must be at most {}", dedupe::WINDOW_MAX),
         ));
     }
-    let sink_bytes = kept_bytes(flow, engine);
-    if worker_bytes(engine, sink_bytes) >= WORKER_BYTES_MIN {
+    let needs = needs(flows, engine);
+    if MemoryShares::divided(engine.memory_bytes, &needs).worker_bytes >= WORKER_BYTES_MIN {
         return Ok(());
     }
-    let worker_min = sink_bytes.saturating_add(SPARE_BYTES_MAX as u64 + WORKER_BYTES_MIN);
-    let least = worker_min.saturating_mul(engine.workers.into()).saturating_add(PROGRAM_BYTES);
+    let sum = |of: fn(&Need) -> u64| needs.iter().fold(0, |sum: u64, need| sum.saturating_add(of(need)));
+    let workers = sum(|need| need.workers);
+    let workers_min = sum(|need| need.kept_bytes()).saturating_add(workers.saturating_mul(WORKER_BYTES_MIN));
+    let least = workers_min.saturating_add(PROGRAM_BYTES);
+    let held = sum(|need| need.held_bytes.saturating_mul(need.workers));
     let allowed = format!(
-        "must be at least {least} here: {PROGRAM_BYTES} for the program and {worker_min} for each worker, \
-         {sink_bytes} of them for what its sinks and its state hold"
+        "must be at least {least} here: {PROGRAM_BYTES} for the program and {workers_min} for its workers (there are \
+         {workers}), {held} of them for what sinks and state hold"
     );
     Err(SettingError::new("engine.memory_bytes", engine.memory_bytes, allowed))
-}
-
-/// Of each worker.
-fn kept_bytes(flow: &Flow, engine: &EngineSettings) -> u64 {
-    let sinks: u64 = flow.sinks.plans.iter().map(|(_, sink)| sink.kept_bytes()).sum();
-    sinks.saturating_add(flow.work.kept_bytes(engine))
-}
-
-fn worker_bytes(engine: &EngineSettings, sink_bytes: u64) -> u64 {
-    let share = engine.memory_bytes.saturating_sub(PROGRAM_BYTES) / u64::from(engine.workers.max(1));
-    share.saturating_sub(sink_bytes).saturating_sub(SPARE_BYTES_MAX as u64)
 }
 
 #[cfg(test)]
@@ -108,8 +143,8 @@ mod tests {
     const SINK_BYTES: u64 = 40 << 20;
 
     fn plan(memory_bytes: u64, partitions: u32) -> MemoryPlan {
-        let engine = EngineSettings { memory_bytes, ..EngineSettings::default() };
-        MemoryPlan::divided(&engine, SINK_BYTES, partitions, 4_096, Dedupe::bytes_max(100_000))
+        let shares = MemoryShares::divided(memory_bytes, &[Need { workers: 1, held_bytes: SINK_BYTES }]);
+        shares.partitioned(partitions, 4_096, Dedupe::bytes_max(100_000))
     }
 
     #[test]
@@ -117,6 +152,16 @@ mod tests {
         let MemoryPlan { worker_bytes, partition_bytes, .. } = plan(256 << 20, 8);
         assert!(worker_bytes + PROGRAM_BYTES + SPARE_BYTES_MAX as u64 + SINK_BYTES <= 256 << 20);
         assert!(worker_bytes > 8 * partition_bytes, "records have room beside 8 partitions");
+    }
+
+    #[test]
+    fn flows_share_what_is_left_of_the_memory_by_their_workers() {
+        let needs = [Need { workers: 2, held_bytes: SINK_BYTES }, Need { workers: 1, held_bytes: 0 }];
+        let shares = MemoryShares::divided(512 << 20, &needs);
+        let left = (512 << 20) - PROGRAM_BYTES - 2 * SINK_BYTES - 3 * SPARE_BYTES_MAX as u64;
+        assert_eq!(shares.worker_bytes, left / 3);
+        let alone = MemoryShares::divided(512 << 20, &needs[..1]);
+        assert_eq!(shares.ahead_bytes, alone.ahead_bytes / 2);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! How a flow is going, in one line: live where there is a terminal, in the log elsewhere.
+//! How the flows are going, in one line: live where there is a terminal, in the log elsewhere.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use indicatif::HumanCount;
 use thalweg_core::measured::LATENCY_MAX_MS;
 
-use crate::admin::View;
+use crate::admin::{View, Views};
 use crate::snapshot::{Snapshot, breaker_state};
 use crate::totals::{Totals, lag, parked_keys};
 use crate::{clock, terminal};
@@ -24,16 +24,18 @@ const LOG_INTERVAL: Duration = Duration::from_secs(10);
 const ALL_CLOSED: &str = "closed";
 
 /// Shows it until dropped.
-pub(crate) async fn follow(view: View) {
-    if terminal::begin_line() { live(&view).await } else { log(&view).await }
+pub(crate) async fn follow(views: Views) {
+    if terminal::begin_line() { live(&views).await } else { log(&views).await }
 }
 
-async fn live(view: &View) {
+/// All flows in one line.
+async fn live(views: &Views) {
     let mut ticks = tokio::time::interval(REDRAW);
     let mut moments = VecDeque::new();
     loop {
         ticks.tick().await;
-        let now = Moment::of(&view.snapshots(), clock::now().uptime_ms);
+        let snapshots: Vec<_> = views.iter().flat_map(View::snapshots).collect();
+        let now = Moment::of(&snapshots, clock::now().uptime_ms);
         let going = Going::between(moments.front().unwrap_or(&now), &now);
         terminal::set_line(going.line());
         moments.push_back(now);
@@ -43,15 +45,30 @@ async fn live(view: &View) {
     }
 }
 
-async fn log(view: &View) {
-    let mut before = Moment::of(&view.snapshots(), clock::now().uptime_ms);
+/// A line for each flow, which names it where there are several.
+async fn log(views: &Views) {
+    let look = |view: &View| Moment::of(&view.snapshots(), clock::now().uptime_ms);
+    let mut before: Vec<_> = views.iter().map(look).collect();
     loop {
         tokio::time::sleep(LOG_INTERVAL).await;
-        let now = Moment::of(&view.snapshots(), clock::now().uptime_ms);
-        let Going { in_per_second, out_per_second, p99_ms, lag, in_flight, parked, breakers } =
-            Going::between(&before, &now);
-        tracing::info!(in_per_second, out_per_second, p99_ms, lag, in_flight, parked, breakers, "progress");
-        before = now;
+        for (view, before) in views.iter().zip(&mut before) {
+            let flow = (views.len() > 1).then_some(view.flow);
+            let now = look(view);
+            let Going { in_per_second, out_per_second, p99_ms, lag, in_flight, parked, breakers } =
+                Going::between(before, &now);
+            tracing::info!(
+                flow,
+                in_per_second,
+                out_per_second,
+                p99_ms,
+                lag,
+                in_flight,
+                parked,
+                breakers,
+                "progress"
+            );
+            *before = now;
+        }
     }
 }
 

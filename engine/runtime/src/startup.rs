@@ -13,8 +13,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Checks settings; nothing connects.
 pub(crate) fn check(flow: &Flow) -> Result<(), SettingError> {
-    let kafka = flow.source.settings.check();
-    kafka.map_err(|error| SettingError::of_connector("kafka", &error))?;
+    flow.source.check()?;
     flow.work.check()?;
     flow.sinks.plans.iter().try_for_each(|(_, sink)| sink.check())
 }

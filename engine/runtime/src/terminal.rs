@@ -33,6 +33,12 @@ pub(crate) fn end_line() {
     LINE.finish_and_clear();
 }
 
+/// Answers a question, on standard output.
+#[expect(clippy::print_stdout, reason = "the answer to a question")]
+pub(crate) fn say(text: &str) {
+    print!("{text}");
+}
+
 /// Writes log lines, each at once, above the live line.
 pub(crate) struct AboveTheLine;
 

@@ -1,12 +1,13 @@
 //! `--embedded`: the flow's broker and search index in this process, and with `--demo` somebody who writes and verifies.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use thalweg_embedded::{Embedded, EmbeddedOptions};
 
-use crate::admin::View;
+use crate::admin::{View, Views};
 use crate::cpu_meter::{CpuMeter, LOOK_INTERVAL_MS};
 use crate::demo::{Addresses, Consumed, Demo, Place};
 use crate::exit::ExitError;
@@ -40,14 +41,17 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Starts the systems with the topics of that flow.
+    /// Starts the systems with the topics of those flows.
     ///
     /// # Errors
     /// When they can't be started.
-    pub(crate) fn set(flow: &Flow) -> Result<Self, ExitError> {
-        let topic = flow.source.topic.as_str();
-        let letters = flow.dead_letters.topic_for(topic);
-        let topics = [(topic, PARTITIONS), (letters.as_str(), PARTITIONS)];
+    pub(crate) fn set(flows: &[Flow]) -> Result<Self, ExitError> {
+        let of_flow = |flow: &Flow| {
+            let source = &flow.source.topic;
+            [source.clone(), flow.dead_letters.topic_for(source)]
+        };
+        let topics: BTreeSet<_> = flows.iter().flat_map(of_flow).collect();
+        let topics: Vec<_> = topics.iter().map(|topic| (topic.as_str(), PARTITIONS)).collect();
         let options = EmbeddedOptions { topics: &topics, ..EmbeddedOptions::default() };
         let embedded = Embedded::start(&options).map_err(ExitError::failed)?;
         Ok(Self { embedded, demo: None, meter: Mutex::default() })
@@ -65,17 +69,17 @@ impl Stage {
         tracing::info!(brokers, index_url, "on embedded systems, for trying out: nothing is kept");
     }
 
-    /// Lets `make` connect the demo of that flow.
+    /// Lets `make` connect the demo, which writes for the first of those flows.
     ///
     /// # Errors
     /// When it can't be connected.
     pub(crate) fn rehearse(
         &mut self,
-        flow: &Flow,
+        flows: &[Flow],
         options: Options,
         make: impl FnOnce(&Place) -> Result<Box<dyn Demo>, String>,
     ) -> Result<(), ExitError> {
-        if options.demo {
+        if let (true, Some(flow)) = (options.demo, flows.first()) {
             let place = Place {
                 at: self.addresses(),
                 topic: flow.source.topic.clone(),
@@ -99,9 +103,9 @@ impl Stage {
 
     /// Lets the demo begin once the flow can read, and returns when it is over and everything it wrote has its outcome.
     /// Without a demo, or with an endless one: never.
-    pub(crate) async fn play(&self, view: &View) {
+    pub(crate) async fn play(&self, views: &Views) {
         let Some(demo) = &self.demo else { return std::future::pending().await };
-        while !view.snapshots().iter().all(|worker| worker.joined) {
+        while !views.iter().all(|view| view.snapshots().iter().all(|worker| worker.joined)) {
             tokio::time::sleep(LOOK).await;
         }
         demo.go();
@@ -109,12 +113,12 @@ impl Stage {
             tokio::time::sleep(LOOK).await;
         }
         let all_ended = async {
-            while ended(view) < demo.written() {
+            while ended(views) < demo.written() {
                 tokio::time::sleep(LOOK).await;
             }
         };
         if tokio::time::timeout(FINISH_WITHIN, all_ended).await.is_err() {
-            tracing::error!("only {} of {} records have their outcome", ended(view), demo.written());
+            tracing::error!("only {} of {} records have their outcome", ended(views), demo.written());
         }
         self.meter.lock().look();
     }
@@ -152,9 +156,9 @@ impl Stage {
     }
 }
 
-/// Records that have their outcome.
-fn ended(view: &View) -> u64 {
+/// Records of the first flow that have their outcome.
+fn ended(views: &Views) -> u64 {
     let of_worker = |outcomes: &[u64]| outcomes.iter().sum::<u64>();
-    let snapshots = view.snapshots();
+    let snapshots = views.first().map(View::snapshots).unwrap_or_default();
     snapshots.iter().map(|worker| of_worker(&worker.accounts.outcomes)).sum()
 }

@@ -54,8 +54,7 @@ fn driver<O: Operator>(
     Place { number, wake, board }: Place,
     counted: Counted,
 ) -> Result<Driver<O>, ExitError> {
-    let Plan { flow, engine, dead_letter_topic, started_ms, .. } = plan;
-    let memory = MemoryPlan::of(flow, engine, plan.log.partitions);
+    let Plan { flow, engine, memory, dead_letter_topic, started_ms, .. } = plan;
     let mut connections = Vec::new();
     let mut sinks = Vec::new();
     for (name, sink) in &flow.sinks.plans {
@@ -71,7 +70,7 @@ fn driver<O: Operator>(
     }));
     let letters = (Box::new(DeadLetters::new(dead_letter_topic.as_str())) as Box<_>, letter_settings());
     let seed = fastrand::u64(..);
-    let worker = Worker::new(worker_settings(flow, engine, memory), operators, sinks, letters, seed, Sound);
+    let worker = Worker::new(worker_settings(flow, engine, *memory), operators, sinks, letters, seed, Sound);
     let on_source = Arc::clone(&wake);
     let mut settings = member_settings(&flow.source.settings, number, engine.workers);
     settings.read.prefetch_kilobytes_per_partition = memory.read_ahead_kilobytes;

@@ -15,6 +15,7 @@ use super::work::{Life, Place};
 use crate::exit::ExitError;
 use crate::flow::{Flow, Log};
 use crate::letters::LetterCounts;
+use crate::memory::MemoryPlan;
 use crate::page::latest_letters::LatestLetters;
 use crate::settings::EngineSettings;
 use crate::snapshot::{Board, Snapshot};
@@ -47,10 +48,14 @@ pub(crate) struct WorkerThread {
     pub(crate) board: Board,
 }
 
-/// What every worker of a process is made of.
+/// What every worker of a flow is made of.
 pub(crate) struct Plan {
     pub(crate) flow: Flow,
+    /// As they are for this flow.
     pub(crate) engine: EngineSettings,
+    pub(crate) memory: MemoryPlan,
+    /// It has the process for itself: lines of the log need not name it.
+    pub(crate) is_alone: bool,
     pub(crate) topics: Arc<Topics>,
     /// The topic as the flow began.
     pub(crate) log: Log,
@@ -64,14 +69,14 @@ pub(crate) struct Plan {
     pub(crate) latest_letters: LatestLetters,
 }
 
-/// Starts worker `number`; `ended` hears how it ends.
+/// Starts worker `number` of that flow; `ended` hears how it ends.
 ///
 /// # Errors
 /// When no thread can be started.
 pub(crate) fn start(
     plan: Arc<Plan>,
     number: u16,
-    ended: UnboundedSender<(u16, Ending)>,
+    ended: UnboundedSender<(Arc<Plan>, Ending)>,
 ) -> Result<WorkerThread, ExitError> {
     let wake = Arc::new(Wake::default());
     let board: Board = Arc::new(Mutex::new(Snapshot::default()));
@@ -85,7 +90,7 @@ pub(crate) fn start(
             Err(_) => Ending::Failed(format!("worker {number} panicked: this is a bug, see above")),
         };
         // Nobody listens when the process ends at once.
-        let _ = ended.send((number, ending));
+        let _ = ended.send((plan, ending));
     };
     let name = format!("worker-{number}");
     std::thread::Builder::new().name(name).spawn(run).map_err(ExitError::failed)?;
@@ -96,6 +101,8 @@ fn run(plan: &Plan, number: u16, wake: &Arc<Wake>, board: &Board) -> Result<Endi
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ExitError::failed)?;
     let local = tokio::task::LocalSet::new();
+    let flow = (!plan.is_alone).then(|| tracing::info_span!("flow", name = plan.flow.name));
+    let _in_flow = flow.as_ref().map(tracing::Span::enter);
     // One worker needs no number in each line.
     let span = (plan.engine.workers > 1).then(|| tracing::info_span!("worker", number));
     let _entered = span.as_ref().map(tracing::Span::enter);

@@ -48,6 +48,11 @@ pub(crate) trait Work: Send + Sync {
         Ok(None)
     }
 
+    /// What no other flow of the process may have, beside its group: the setting it comes from, and its value.
+    fn claims(&self, _flow: &Flow) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
     /// Bytes kept at most for each worker, whether or not there is something to do.
     fn kept_bytes(&self, _engine: &EngineSettings) -> u64 {
         0

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use thalweg_core::operator::{Operator, Output, Step, Then};
 use thalweg_core::record::Record;
 
+use super::flows::Own;
 use super::sink::{SinkPlan, Sinks};
 use super::source::{DeadLetters, Dedupe, Source};
 use crate::drive::{AtLeastOnce, Work};
@@ -51,6 +52,8 @@ pub struct Flow {
     pub(crate) dead_letters: DeadLetters,
     /// The operators, and how they are driven for what the flow promises.
     pub(crate) work: Arc<dyn Work>,
+    /// What it has for itself where it is not the only flow.
+    pub(crate) own: Own,
 }
 
 /// The beginning of every chain of operators.
@@ -146,6 +149,7 @@ impl<O: Operator + 'static> AlmostFlow<O> {
             sinks: flow.sinks,
             dead_letters,
             work: Arc::new(AtLeastOnce { operators: flow.operators }),
+            own: Own::default(),
         }
     }
 }

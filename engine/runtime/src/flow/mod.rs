@@ -14,12 +14,15 @@
 //! ```
 
 mod builder;
+mod flows;
 mod search;
 mod sink;
 mod source;
 mod stateful;
 
 pub use builder::{AlmostFlow, Flow, FlowBuilder, Guarantee, Named, Start};
+pub use flows::Flows;
+pub(crate) use flows::check;
 pub use search::{Hit, Search, Searching};
 pub(crate) use sink::AnySink;
 pub use sink::{Connection, Log, SinkPlan, Sinks, Waiting};

@@ -3,24 +3,54 @@
 use thalweg_connectors::kafka::settings::KafkaSettings;
 use thalweg_core::worker::DedupeSettings;
 
+use crate::settings::SettingError;
+
 /// Where records come from: a topic, read as a member of the settings' group.
 #[derive(Debug, Clone)]
 pub struct Source {
     pub(crate) topic: String,
     pub(crate) settings: KafkaSettings,
+    /// Where the group's id is set.
+    group_key: String,
 }
+
+/// Where the settings' own group is.
+const GROUP_KEY: &str = "kafka.group.id";
 
 impl Source {
     /// That topic of the Kafka at its default address, until [`Source::settings`] says otherwise.
     #[must_use]
     pub fn topic(topic: impl Into<String>) -> Self {
-        Self { topic: topic.into(), settings: KafkaSettings::default() }
+        Self { topic: topic.into(), settings: KafkaSettings::default(), group_key: GROUP_KEY.to_owned() }
     }
 
     /// How Kafka is reached, and which group reads.
     #[must_use]
     pub fn settings(self, settings: &KafkaSettings) -> Self {
         Self { settings: settings.clone(), ..self }
+    }
+
+    /// That group instead of the one of the settings, for programs of several flows: each has a group of its own. `key` is
+    /// where its id stands among the program's settings, for errors.
+    #[must_use]
+    pub fn group(mut self, key: &str, id: &str) -> Self {
+        self.settings.group.id = id.to_owned();
+        self.group_key = key.to_owned();
+        self
+    }
+
+    /// Checks the settings; nothing connects.
+    pub(crate) fn check(&self) -> Result<(), SettingError> {
+        self.settings.check().map_err(|error| {
+            if error.key == "group.id" {
+                return SettingError::new(&self.group_key, format!("{:?}", error.value), error.allowed);
+            }
+            SettingError::of_connector("kafka", &error)
+        })
+    }
+
+    pub(crate) fn group_key(&self) -> &str {
+        &self.group_key
     }
 }
 

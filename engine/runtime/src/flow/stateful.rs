@@ -9,6 +9,7 @@ use thalweg_core::headers::Headers;
 use thalweg_core::sink::SinkHandle;
 
 use super::builder::{Flow, FlowBuilder, Start};
+use super::flows::Own;
 use super::sink::Sinks;
 use super::source::{DeadLetters, Dedupe, Source};
 use crate::drive::ExactlyOnceWork;
@@ -144,6 +145,7 @@ impl<O: StatefulOperator + 'static> AlmostStateful<O> {
         let StatefulBuilder { name, source, dedupe, stage, operator, topics, state } = flow;
         let nameless = format!("{:016x}", fastrand::u64(..));
         let work = ExactlyOnceWork { operator, topics, state, transactions, nameless };
-        Flow { name, source, dedupe, stage, sinks: Sinks::default(), dead_letters, work: Arc::new(work) }
+        let (sinks, work, own) = (Sinks::default(), Arc::new(work), Own::default());
+        Flow { name, source, dedupe, stage, sinks, dead_letters, work, own }
     }
 }

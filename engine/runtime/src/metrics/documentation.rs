@@ -12,8 +12,8 @@ const HEAD: &str = "\
 <!-- Made from engine/runtime/src/metrics/list.rs; do not edit. To write it anew:
      THALWEG_WRITE_DOCS=1 cargo test -p thalweg documentation -->
 
-Every pipeline serves them at `/metrics` of its admin page, as Prometheus reads them. `worker` is the number of the
-worker in its process. Partitions are shown by the worker that they are assigned to; sinks include `dead_letters`.
+Every pipeline serves them at `/metrics` of its admin page, as Prometheus reads them. `flow` tells the
+flows of a process apart, and `worker` is the number of the worker in its flow. Partitions are shown by the worker that they are assigned to; sinks include `dead_letters`.
 Counters and histograms begin at 0 with the process.
 
 | name | kind | unit | labels | what it says |

@@ -66,7 +66,7 @@ pub const METRICS: &[Metric] = &[
     Metric::new(
         "thalweg_memory_budget_bytes",
         Gauge,
-        "Bytes for the whole process, of which open records reserve what is left.",
+        "Bytes for the whole process, all its flows together, of which open records reserve what is left.",
         MemoryBudget,
     ),
     Metric::new(

@@ -16,7 +16,7 @@ use crate::snapshot::{Snapshot, breaker_state};
 /// Names and values.
 type Labels<'l> = [(&'l str, &'l str)];
 
-/// What there is to tell.
+/// What there is to tell of a flow.
 pub(crate) struct Told {
     pub(crate) flow: &'static str,
     pub(crate) memory_bytes: u64,
@@ -25,51 +25,67 @@ pub(crate) struct Told {
     pub(crate) letters: BTreeMap<String, u64>,
 }
 
-/// All metrics.
-pub(crate) fn text(told: &Told, now: Now) -> String {
-    let (mut latencies, mut sizes) = (Latencies::default(), Sizes::default());
-    for snapshot in &told.snapshots {
-        latencies += &snapshot.latencies;
-        sizes += &snapshot.sizes;
-    }
+/// All metrics of all flows.
+pub(crate) fn text(told: &[Told], now: Now) -> String {
+    let measured: Vec<_> = told.iter().map(Measured::of).collect();
     let mut text = String::new();
     for metric in METRICS {
-        let mut family = Family::begin(&mut text, metric, told.flow);
-        match &metric.values {
-            Values::MemoryBudget => family.sample("", &[], told.memory_bytes as f64),
-            Values::Letters => {
-                for (reason, count) in &told.letters {
-                    family.sample("", &[("reason", reason)], *count as f64);
-                }
-            }
-            Values::Latencies => {
-                for stage in &STAGES {
-                    let labels = [("stage", stage.name)];
-                    family.histogram(
-                        &labels,
-                        &Buckets::of((stage.of)(&latencies), &LATENCY_BOUNDS_MS),
-                        &LATENCY_BOUNDS_MS,
-                        1e3,
-                    );
-                }
-            }
-            Values::Sizes(of) => {
-                family.histogram(&[], &Buckets::of(of(&sizes), &SIZE_BOUNDS), &SIZE_BOUNDS, 1.0);
-            }
-            of_worker => {
-                for (number, snapshot) in told.snapshots.iter().enumerate() {
-                    let number = number.to_string();
-                    worker(of_worker, snapshot, now, &mut |labels, value| {
-                        let labels: Vec<_> = std::iter::once(("worker", number.as_str()))
-                            .chain(labels.iter().copied())
-                            .collect();
-                        family.sample("", &labels, value);
-                    });
-                }
-            }
+        begin(&mut text, metric);
+        for (told, measured) in told.iter().zip(&measured) {
+            let mut family = Family { text: &mut text, name: metric.name, flow: told.flow };
+            of_flow(&metric.values, told, measured, now, &mut family);
         }
     }
     text
+}
+
+/// All workers of a flow together.
+#[derive(Default)]
+struct Measured {
+    latencies: Latencies,
+    sizes: Sizes,
+}
+
+impl Measured {
+    fn of(told: &Told) -> Self {
+        let mut measured = Self::default();
+        for snapshot in &told.snapshots {
+            measured.latencies += &snapshot.latencies;
+            measured.sizes += &snapshot.sizes;
+        }
+        measured
+    }
+}
+
+/// The values that one flow has.
+fn of_flow(values: &Values, told: &Told, measured: &Measured, now: Now, family: &mut Family<'_>) {
+    match values {
+        Values::MemoryBudget => family.sample("", &[], told.memory_bytes as f64),
+        Values::Letters => {
+            for (reason, count) in &told.letters {
+                family.sample("", &[("reason", reason)], *count as f64);
+            }
+        }
+        Values::Latencies => {
+            for stage in &STAGES {
+                let buckets = Buckets::of((stage.of)(&measured.latencies), &LATENCY_BOUNDS_MS);
+                family.histogram(&[("stage", stage.name)], &buckets, &LATENCY_BOUNDS_MS, 1e3);
+            }
+        }
+        Values::Sizes(of) => {
+            family.histogram(&[], &Buckets::of(of(&measured.sizes), &SIZE_BOUNDS), &SIZE_BOUNDS, 1.0);
+        }
+        of_worker => {
+            for (number, snapshot) in told.snapshots.iter().enumerate() {
+                let number = number.to_string();
+                worker(of_worker, snapshot, now, &mut |labels, value| {
+                    let labels: Vec<_> =
+                        std::iter::once(("worker", number.as_str())).chain(labels.iter().copied()).collect();
+                    family.sample("", &labels, value);
+                });
+            }
+        }
+    }
 }
 
 /// The values that one worker has.
@@ -110,21 +126,20 @@ fn worker(values: &Values, snapshot: &Snapshot, now: Now, sample: &mut dyn FnMut
     }
 }
 
-/// One metric's lines. Writing to a String can't fail.
+/// Begins a metric's lines. Writing to a String can't fail.
+fn begin(text: &mut String, Metric { name, kind, help, .. }: &Metric) {
+    let help = help.replace('\\', "\\\\").replace('\n', "\\n");
+    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {}", kind.name());
+}
+
+/// One flow's lines of a metric.
 struct Family<'t> {
     text: &'t mut String,
     name: &'static str,
     flow: &'t str,
 }
 
-impl<'t> Family<'t> {
-    fn begin(text: &'t mut String, metric: &Metric, flow: &'t str) -> Self {
-        let Metric { name, kind, help, .. } = metric;
-        let help = help.replace('\\', "\\\\").replace('\n', "\\n");
-        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {}", kind.name());
-        Self { text, name, flow }
-    }
-
+impl Family<'_> {
     fn sample(&mut self, suffix: &str, labels: &Labels<'_>, value: f64) {
         let _ = write!(self.text, "{}{suffix}{{flow=\"{}\"", self.name, escaped(self.flow));
         for (name, value) in labels {

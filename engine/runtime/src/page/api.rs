@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
 use super::status;
-use crate::admin::View;
+use crate::admin::{View, Views};
 use crate::clock;
 use crate::flow::{Hit, Search};
 
@@ -32,19 +32,33 @@ impl SearchBox {
     }
 }
 
-/// Which samples the page has not seen.
+/// Which flow is meant, and which samples the page has not seen.
 #[derive(Debug, Deserialize)]
 pub(super) struct Seen {
+    #[serde(default)]
+    flow: String,
     #[serde(default)]
     since: u64,
 }
 
-pub(super) async fn status(State(view): State<View>, Query(Seen { since }): Query<Seen>) -> Response {
-    json(StatusCode::OK, &status::status(&view, since, clock::now()))
+pub(super) async fn status(State(views): State<Views>, Query(asked): Query<Seen>) -> Response {
+    let Some(view) = of_flow(&views, &asked.flow) else { return no_flow(&asked.flow) };
+    json(StatusCode::OK, &status::status(view, &views, asked.since, clock::now()))
+}
+
+/// What is shown of the flow of that name; without a name, of the first.
+fn of_flow<'v>(views: &'v Views, name: &str) -> Option<&'v View> {
+    views.iter().find(|view| name.is_empty() || view.flow == name)
+}
+
+fn no_flow(name: &str) -> Response {
+    json(StatusCode::NOT_FOUND, &NotFound { error: &format!("there is no flow {name:?} here") })
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Searched {
+    #[serde(default)]
+    flow: String,
     q: String,
 }
 
@@ -59,7 +73,9 @@ struct NotFound<'w> {
     error: &'w str,
 }
 
-pub(super) async fn search(State(view): State<View>, Query(Searched { q }): Query<Searched>) -> Response {
+pub(super) async fn search(State(views): State<Views>, Query(asked): Query<Searched>) -> Response {
+    let Searched { flow, q } = asked;
+    let Some(view) = of_flow(&views, &flow) else { return no_flow(&flow) };
     let no = |status, error: &str| json(status, &NotFound { error });
     let Some(SearchBox { sink, free }) = &view.search else {
         return no(StatusCode::NOT_FOUND, view.about.search_off.unwrap_or("this flow can't be searched"));

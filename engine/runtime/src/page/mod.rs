@@ -1,4 +1,4 @@
-//! The live page: what a flow is doing right now, for a browser. GET only, text only, nothing from elsewhere.
+//! The live page: what the flows of a process are doing right now, for a browser. GET only, text only, nothing from elsewhere.
 
 mod api;
 pub(crate) mod history;
@@ -16,7 +16,7 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::get;
 
-use crate::admin::View;
+use crate::admin::Views;
 use crate::drive::Plan;
 use crate::exit::ExitError;
 pub(crate) use api::SearchBox;
@@ -58,7 +58,7 @@ pub(crate) fn search_of(plan: &Plan) -> Result<(Option<SearchBox>, Option<&'stat
 }
 
 /// The page and what it asks for, as served at `listens`.
-pub(crate) fn router(listens: SocketAddr) -> Router<View> {
+pub(crate) fn router(listens: SocketAddr) -> Router<Views> {
     let file = |kind: &'static str, text: &'static str| {
         get(move || async move { ([(header::CONTENT_TYPE, kind)], text) })
     };

@@ -33,6 +33,9 @@ const charts = [
   }),
 ];
 
+/** The flow that is shown; without a name the first. */
+const flow = new URLSearchParams(location.search).get("flow") ?? "";
+
 let samples = [];
 let next = 0;
 let run = null;
@@ -54,7 +57,7 @@ async function ask() {
   clearTimeout(timer);
   if (document.hidden) return;
   try {
-    const response = await fetch(`api/status?since=${next}`, { signal: AbortSignal.timeout(ANSWER_MS) });
+    const response = await fetch(`api/status?flow=${encodeURIComponent(flow)}&since=${next}`, { signal: AbortSignal.timeout(ANSWER_MS) });
     if (!response.ok) throw new Error(`it answers ${response.status}`);
     show(await response.json());
   } catch {
@@ -94,6 +97,7 @@ function show(status) {
   say(situation.tone, situation.case, situation.text);
   put("updated", `as of ${clock(status.now_unix_ms)}`);
   part("about", about, showAbout);
+  part("flows", [status.flows, about.flow], showFlows);
   showFigures(status);
   charts.forEach((chart) => chart.show(samples, seconds));
   part("outcomes", records, showOutcomes);
@@ -115,6 +119,21 @@ function showAbout(about) {
   document.getElementById("to-search").hidden = !can;
   document.getElementById("search-form").hidden = !can;
   if (!can) put("search-state", `${about.search_off}.`);
+}
+
+/** Where a process has several flows: one to choose, each with how it is. */
+function showFlows([flows, shown]) {
+  const nav = document.getElementById("flows");
+  nav.hidden = flows.length < 2;
+  nav.replaceChildren(...flows.map(({ name, tone }) => {
+    const link = element("a", "", name);
+    link.href = `?flow=${encodeURIComponent(name)}`;
+    link.dataset.tone = tone;
+    link.prepend(element("span", "mark"));
+    if (name === shown) link.setAttribute("aria-current", "page");
+    if (tone !== "good") link.append(element("span", "unseen", tone === "bad" ? ", has a problem" : ", is busy"));
+    return link;
+  }));
 }
 
 function showFigures(status) {
@@ -294,5 +313,5 @@ for (const button of document.querySelectorAll(".range button")) {
   });
 }
 document.addEventListener("visibilitychange", ask);
-search.begin();
+search.begin(flow);
 ask();

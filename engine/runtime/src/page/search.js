@@ -6,12 +6,15 @@ const AGAIN_MS = 1000;
 /** Nobody looks at the same words for longer. */
 const AGAIN_FOR_MS = 120_000;
 
+let flow = "";
 let timer = 0;
 let typed = 0;
 let asked = 0;
 let shown = "";
 
-export function begin() {
+/** Searches what that flow has written. */
+export function begin(name) {
+  flow = name;
   const query = document.getElementById("query");
   query.addEventListener("input", () => later(PAUSE_MS, true));
   document.getElementById("search-form").addEventListener("submit", (event) => {
@@ -38,7 +41,7 @@ async function ask() {
   if (document.hidden) return;
   let answer;
   try {
-    const response = await fetch(`api/search?q=${encodeURIComponent(words)}`, { signal: AbortSignal.timeout(5000) });
+    const response = await fetch(`api/search?flow=${encodeURIComponent(flow)}&q=${encodeURIComponent(words)}`, { signal: AbortSignal.timeout(5000) });
     answer = await response.json();
   } catch {
     answer = { error: "the flow does not answer" };

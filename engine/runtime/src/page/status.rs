@@ -7,7 +7,7 @@ use thalweg_core::worker::WorkerSettings;
 
 use super::history::{History, Sample};
 use super::latest_letters::Letter;
-use super::situation::{Down, Facts, Situation};
+use super::situation::{Down, Facts, Situation, Tone};
 use crate::admin::{SILENT_MS, View};
 use crate::clock;
 use crate::drive::Plan;
@@ -78,6 +78,8 @@ impl About {
 #[derive(Debug, Serialize)]
 pub(crate) struct Status<'v> {
     about: &'v About,
+    /// Every flow of the process, this one included.
+    flows: Vec<FlowState>,
     now_unix_ms: i64,
     situation: Situation,
     in_per_second: f64,
@@ -95,6 +97,13 @@ pub(crate) struct Status<'v> {
     /// Number of the first sample; the next to ask for is this plus how many there are.
     first_sample: u64,
     samples: Vec<Sample>,
+}
+
+/// How a flow of the process is, in a word.
+#[derive(Debug, Serialize)]
+struct FlowState {
+    name: &'static str,
+    tone: Tone,
 }
 
 /// Where every record went; adds up.
@@ -176,8 +185,10 @@ struct Worker {
     commit_age_ms: Option<u64>,
 }
 
-/// The status, with the samples from number `since` on.
-pub(crate) fn status(view: &View, since: u64, now: Now) -> Status<'_> {
+/// The status of that flow among all of the process, with the samples from number `since` on.
+pub(crate) fn status<'v>(view: &'v View, all: &[View], since: u64, now: Now) -> Status<'v> {
+    let flows =
+        all.iter().map(|view| FlowState { name: view.flow, tone: situation(view, now).tone }).collect();
     let snapshots = view.snapshots();
     let history = view.history.lock();
     let sinks = sinks(&snapshots, &history, &view.about, now);
@@ -186,6 +197,7 @@ pub(crate) fn status(view: &View, since: u64, now: Now) -> Status<'_> {
     let letters = view.letters.lock();
     Status {
         about: &view.about,
+        flows,
         now_unix_ms: now.unix_ms,
         situation,
         in_per_second: recent(&history, |sample| sample.in_per_second),
@@ -203,6 +215,12 @@ pub(crate) fn status(view: &View, since: u64, now: Now) -> Status<'_> {
         first_sample,
         samples,
     }
+}
+
+fn situation(view: &View, now: Now) -> Situation {
+    let (snapshots, history) = (view.snapshots(), view.history.lock());
+    let sinks = sinks(&snapshots, &history, &view.about, now);
+    facts(view, &snapshots, &history, &sinks, now).situation()
 }
 
 fn recent(history: &History, of: fn(&Sample) -> f64) -> f64 {

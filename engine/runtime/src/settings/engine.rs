@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::SettingError;
+use super::error::{SettingError, within};
+
+const HOUR_MS: u64 = 3_600_000;
 
 /// No admin page.
 const OFF: &str = "off";
@@ -78,26 +80,26 @@ impl EngineSettings {
         self.admin_listen.parse().ok()
     }
 
+    /// Checks what a flow may have for itself; keys are named below `section`.
+    pub(crate) fn check_flow(&self, section: &str) -> Result<(), SettingError> {
+        let within = |key: &str, value, min, max| within(&format!("{section}.{key}"), value, min, max);
+        within("workers", self.workers.into(), 1, 256)?;
+        within("open_records_max", self.open_records_max.into(), 1, 10_000_000)?;
+        within("commit_interval_ms", self.commit_interval_ms, 10, HOUR_MS)?;
+        within("revoke_deadline_ms", self.revoke_deadline_ms, 0, HOUR_MS)
+    }
+
     /// Checks what types don't; keys are named below `engine`.
     ///
     /// # Errors
     /// The first value that can't be.
     pub fn check(&self) -> Result<(), SettingError> {
-        let within = |key: &str, value: u64, min: u64, max: u64| {
-            if (min..=max).contains(&value) {
-                return Ok(());
-            }
-            Err(SettingError::new(&format!("engine.{key}"), value, format!("must be from {min} to {max}")))
-        };
-        const HOUR_MS: u64 = 3_600_000;
-        within("workers", self.workers.into(), 1, 256)?;
+        self.check_flow("engine")?;
         // Below a few megabytes a worker could not admit one record of the largest size.
-        within("memory_bytes", self.memory_bytes, u64::from(self.workers) * (16 << 20), 1 << 40)?;
-        within("open_records_max", self.open_records_max.into(), 1, 10_000_000)?;
-        within("commit_interval_ms", self.commit_interval_ms, 10, HOUR_MS)?;
-        within("revoke_deadline_ms", self.revoke_deadline_ms, 0, HOUR_MS)?;
-        within("stop_deadline_ms", self.stop_deadline_ms, 0, HOUR_MS)?;
-        within("topic_check_interval_ms", self.topic_check_interval_ms, 1_000, 24 * HOUR_MS)?;
+        let memory_bytes_min = u64::from(self.workers) * (16 << 20);
+        within("engine.memory_bytes", self.memory_bytes, memory_bytes_min, 1 << 40)?;
+        within("engine.stop_deadline_ms", self.stop_deadline_ms, 0, HOUR_MS)?;
+        within("engine.topic_check_interval_ms", self.topic_check_interval_ms, 1_000, 24 * HOUR_MS)?;
         if self.admin_listen != OFF && self.admin_address().is_none() {
             let allowed = "must be ADDRESS:PORT, as in 127.0.0.1:9600, or off";
             return Err(SettingError::new(

@@ -91,6 +91,17 @@ impl SettingError {
     }
 }
 
+/// Checks that a number is one of a range, ends included.
+///
+/// # Errors
+/// When it is not.
+pub(super) fn within(key: &str, value: u64, min: u64, max: u64) -> Result<(), SettingError> {
+    if (min..=max).contains(&value) {
+        return Ok(());
+    }
+    Err(SettingError::new(key, value, format!("must be from {min} to {max}")))
+}
+
 /// Whether values of that key must not be shown.
 fn is_secret(key: &str) -> bool {
     ["password", "secret", "api_key", "token"].iter().any(|word| key.contains(word))

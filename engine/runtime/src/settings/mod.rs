@@ -6,6 +6,7 @@
 
 mod engine;
 mod error;
+mod flow;
 mod layers;
 mod print;
 mod reader;
@@ -14,6 +15,7 @@ mod tree;
 
 pub use engine::{EngineSettings, LogFormat};
 pub use error::{Origin, SettingError};
+pub use flow::FlowSettings;
 pub use layers::{Layers, Variable};
 pub use print::print;
 pub use transactions::{StateSettings, TransactionSettings};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::error::SettingError;
+use super::error::{SettingError, within};
 
 /// How an exactly-once flow commits. How often is `engine.commit_interval_ms`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,13 +85,6 @@ impl StateSettings {
     pub fn check(&self) -> Result<(), SettingError> {
         within("state.bytes_max", self.bytes_max, 1 << 20, 1 << 40)
     }
-}
-
-fn within(key: &str, value: u64, min: u64, max: u64) -> Result<(), SettingError> {
-    if (min..=max).contains(&value) {
-        return Ok(());
-    }
-    Err(SettingError::new(key, value, format!("must be from {min} to {max}")))
 }
 
 #[cfg(test)]

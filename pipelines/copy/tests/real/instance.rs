@@ -13,7 +13,16 @@ const TAIL_LINES: usize = 40;
 
 /// The command, with nothing set.
 pub(crate) fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_copy"));
+    of_binary(env!("CARGO_BIN_EXE_copy"))
+}
+
+/// The command of the program with two flows.
+pub(crate) fn command_with_audit() -> Command {
+    of_binary(env!("CARGO_BIN_EXE_copy-and-audit"))
+}
+
+fn of_binary(path: &str) -> Command {
+    let mut command = Command::new(path);
     for name in ["KAFKA_BROKERS", "KAFKA_GROUP_ID", "RUST_LOG"] {
         command.env_remove(name);
     }

@@ -12,6 +12,7 @@ mod kills;
 mod refusals;
 mod scene;
 mod settings_file;
+mod several_flows;
 mod takeovers;
 mod topics;
 mod written;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tempfile::TempDir;
 
-use crate::instance::{Instance, command};
+use crate::instance::{Instance, command, command_with_audit};
 use crate::topics;
 
 /// No single step takes longer on a loaded machine.
@@ -69,6 +69,11 @@ impl Scene {
         format!("{}.group", self.source)
     }
 
+    /// The group of the other flow.
+    pub(crate) fn audit_group(&self) -> String {
+        format!("{}.audit", self.source)
+    }
+
     pub(crate) fn changelog(&self) -> String {
         format!("{}.copy_and_count.changelog", self.group())
     }
@@ -79,7 +84,16 @@ impl Scene {
 
     /// The program with everything of this scene, and what tests can't wait for set short.
     pub(crate) fn command(&self, name: &str, settings: &[&str]) -> Command {
-        let mut command = command();
+        self.of_scene(command(), name, settings)
+    }
+
+    /// The program with two flows, with everything of this scene.
+    pub(crate) fn command_with_audit(&self, name: &str, settings: &[&str]) -> Command {
+        let audit = format!("audit.group={}", self.audit_group());
+        self.of_scene(command_with_audit(), name, &[&[audit.as_str()], settings].concat())
+    }
+
+    fn of_scene(&self, mut command: Command, name: &str, settings: &[&str]) -> Command {
         let of_scene = [
             format!("kafka.brokers={}", self.brokers),
             format!("kafka.group.id={}", self.group()),
@@ -132,7 +146,9 @@ impl Scene {
 
 impl Drop for Scene {
     fn drop(&mut self) {
-        let names = [&self.source, &self.copies(), &self.counts(), &self.changelog(), &self.dead_letters()];
+        let audited = format!("{}.dlq", self.counts());
+        let names =
+            [&self.source, &self.copies(), &self.counts(), &self.changelog(), &self.dead_letters(), &audited];
         topics::delete(&self.brokers, &names.map(String::as_str));
     }
 }

@@ -26,7 +26,6 @@ use super::work::{Life, Living, Place, Work};
 use crate::clock;
 use crate::exit::ExitError;
 use crate::flow::{Flow, Log, OutputTopics};
-use crate::memory::MemoryPlan;
 use crate::settings::{EngineSettings, SettingError, StateSettings, TransactionSettings};
 use crate::startup::RECORD_BYTES_MAX;
 use crate::trial::{self, Answer, TrialRecord, Tried};
@@ -60,6 +59,13 @@ impl<O: StatefulOperator + 'static> Work for ExactlyOnceWork<O> {
         let topic = self.changelog(flow);
         let found = topics.ensure_changelog(&topic, &log.topic, log.partitions).map_err(ExitError::failed)?;
         Ok(Some(Log { topic, topic_id: found.id, partitions: found.partitions }))
+    }
+
+    fn claims(&self, flow: &Flow) -> Vec<(&'static str, String)> {
+        vec![
+            ("transactions.id_prefix", self.transactional_id(flow, 0)),
+            ("state.changelog_topic", self.changelog(flow)),
+        ]
     }
 
     fn kept_bytes(&self, engine: &EngineSettings) -> u64 {
@@ -109,8 +115,7 @@ impl<O: StatefulOperator> ExactlyOnceWork<O> {
         let Plan { flow, engine, dead_letter_topic, .. } = plan;
         let changelog = self.changelog(flow);
         let mut kafka = member_settings(&flow.source.settings, number, engine.workers);
-        kafka.read.prefetch_kilobytes_per_partition =
-            MemoryPlan::of(flow, engine, plan.log.partitions).read_ahead_kilobytes;
+        kafka.read.prefetch_kilobytes_per_partition = plan.memory.read_ahead_kilobytes;
         let waking = |wake: &Arc<super::wake::Wake>| {
             let wake = Arc::clone(wake);
             Arc::new(move || wake.source()) as Arc<dyn Fn() + Send + Sync>

@@ -125,7 +125,7 @@ fn read(text: &str) -> Read {
 
 #[test]
 fn a_strict_reader_reads_every_metric() {
-    let read = read(&text(&told(), NOW));
+    let read = read(&text(&[told()], NOW));
     assert_eq!(read.kinds.len(), METRICS.len());
     for metric in METRICS {
         assert_eq!(read.kinds[metric.name], metric.kind.name());
@@ -145,7 +145,7 @@ fn a_strict_reader_reads_every_metric() {
 
 #[test]
 fn values_are_those_of_the_snapshot() {
-    let read = read(&text(&told(), NOW));
+    let read = read(&text(&[told()], NOW));
     let of_one =
         |name: &str, labels: &[(&str, &str)]| read.value(name, &[labels, &[("worker", "1")]].concat());
     assert_eq!(of_one("thalweg_records_total", &[("outcome", "delivered")]), 7.0);
@@ -170,8 +170,24 @@ fn values_are_those_of_the_snapshot() {
 }
 
 #[test]
+fn flows_stand_side_by_side_in_each_family() {
+    let other = Told { flow: "audit", snapshots: vec![snapshot()], ..told() };
+    let read = read(&text(&[told(), other], NOW));
+    assert_eq!(read.kinds.len(), METRICS.len());
+    let labels =
+        [("flow", "audit"), ("worker", "0")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(read.samples[&("thalweg_records_read_total".to_owned(), labels.into())], 12.0);
+    assert_eq!(read.value("thalweg_records_read_total", &[("worker", "1")]), 12.0);
+    assert_eq!(
+        read.value("thalweg_latency_seconds_count", &[("stage", "end_to_end")]),
+        14.0,
+        "of its own workers"
+    );
+}
+
+#[test]
 fn histograms_count_all_workers_and_their_buckets_add_up() {
-    let read = read(&text(&told(), NOW));
+    let read = read(&text(&[told()], NOW));
     let stage = ("stage", "end_to_end");
     let up_to = |le| read.value("thalweg_latency_seconds_bucket", &[stage, ("le", le)]);
     assert_eq!(

@@ -62,7 +62,7 @@ fn worker(number: i32) -> Snapshot {
 }
 
 fn told(view: &View) -> Value {
-    serde_json::to_value(status(view, 0, NOW)).unwrap()
+    serde_json::to_value(status(view, std::slice::from_ref(view), 0, NOW)).unwrap()
 }
 
 #[test]
@@ -134,6 +134,20 @@ fn a_sink_is_as_bad_as_its_worst_worker_and_says_since_when() {
         (told["samples"].as_array().unwrap().len(), &told["samples"][0]["sink_down"]),
         (1, &json!(true))
     );
+}
+
+#[test]
+fn every_flow_of_the_process_is_listed_with_its_tone() {
+    let mut broken = worker(0);
+    broken.sinks[0].1.breaker_closed = false;
+    let (well, mut ill) = (view(vec![worker(0)]), view(vec![broken]));
+    ill.flow = "payments";
+    for view in [&well, &ill] {
+        view.history.lock().take(&view.snapshots(), NOW);
+    }
+    let told = serde_json::to_value(status(&well, &[well.clone(), ill], 0, NOW)).unwrap();
+    let wanted = json!([{"name": "orders", "tone": "good"}, {"name": "payments", "tone": "bad"}]);
+    assert_eq!((&told["flows"], &told["about"]["flow"]), (&wanted, &json!("orders")));
 }
 
 #[test]
