@@ -60,7 +60,7 @@ const FREE: Place = Place { domain: Domain(0), start: 0 };
 
 impl Set {
     fn find(&mut self, domain: Domain) -> Option<&mut Place> {
-        self.0.iter_mut().find(|place| place.domain == domain)
+        self.0.iter_mut().find(|place| place.domain == domain && place.start != FREE.start)
     }
 }
 
@@ -239,7 +239,8 @@ mod tests {
     fn what_is_too_large_is_not_kept_and_the_old_one_neither() {
         let mut bases = Bases::new(800);
         bases.put(Domain(1), b"a", at(0, 1), &base(5, b"{}"));
-        bases.put(Domain(1), b"a", at(0, 1), &base(6, &[b' '; 100]));
+        assert!(bases.get(&Kept, Domain(1), b"a", at(0, 1)).is_some());
+        bases.put(Domain(1), b"a", at(0, 1), &base(6, &[b' '; 76]));
         assert_eq!(bases.get(&Kept, Domain(1), b"a", at(0, 1)), None);
         Bases::new(0).put(Domain(1), b"a", at(0, 1), &base(5, b"{}"));
     }
@@ -256,13 +257,13 @@ mod tests {
         fn never_a_stale_or_foreign_base(
             steps in prop::collection::vec(
                 prop_oneof![
-                    4 => (0..20_u64, 0..60_usize).prop_map(|(id, len)| Step::Put(id, len)),
+                    4 => (0..20_u64, 0..200_usize).prop_map(|(id, len)| Step::Put(id, len)),
                     1 => (0..20_u64).prop_map(Step::Forget),
                 ],
                 1..300,
             ),
         ) {
-            let mut bases = Bases::new(400);
+            let mut bases = Bases::new(1_600);
             let mut model: HashMap<u64, (u64, Vec<u8>)> = HashMap::new();
             for (version, step) in steps.into_iter().enumerate() {
                 let version = version as u64;
@@ -271,7 +272,7 @@ mod tests {
                         let source = vec![version as u8; len];
                         bases.put(Domain(id), id.to_string().as_bytes(), at(0, 1), &base(version, &source));
                         model.insert(id, (version, source));
-                        if len + 2 < 50 {
+                        if HEADER_BYTES + 2 + len <= 1_600 / SHARE_MAX {
                             prop_assert!(bases.get(&Kept, Domain(id), id.to_string().as_bytes(), at(0, 1)).is_some());
                         }
                     }
@@ -286,8 +287,8 @@ mod tests {
                         prop_assert_eq!(found, base(*version, source));
                     }
                 }
-                prop_assert!(bases.ring.len() <= 400);
-                prop_assert!(bases.sets.len() <= 1);
+                prop_assert!(bases.ring.len() <= 1_600);
+                prop_assert!(bases.sets.len() <= 4);
             }
         }
     }
