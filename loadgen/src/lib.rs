@@ -4,9 +4,12 @@
 //! back with rules of its own and says what the search index and the dead-letter topic must hold. Neither knows
 //! the engine: a mistake made there can't hide behind the same mistake made here. What the two exchange is a
 //! file, the list of what the broker acknowledged ([`acked`]).
+//!
+//! A third binary, `verify-copy`, does both for the exactly-once copy ([`copied`]).
 
 pub mod acked;
 pub mod brokers;
+pub mod copied;
 pub mod fingerprint;
 pub mod load;
 pub mod progress;

@@ -109,6 +109,39 @@ fn a_changelog_is_read_back_beyond_transactions_that_are_still_open() {
 }
 
 #[test]
+fn a_changelog_that_is_begun_again_is_read_from_its_beginning() {
+    let topic = unique("begun-again");
+    create_topic(&topic, 1, &[("cleanup.policy", "compact")]);
+    let producer = in_transaction(&unique("writes"));
+    write(&producer, &topic, &["a", "b"]);
+    producer.commit_transaction(PATIENCE).unwrap();
+    // Holds up the first attempt.
+    producer.begin_transaction().unwrap();
+    write(&producer, &topic, &["c"]);
+    let mut restoring = Restoring::begin(&topic);
+    restoring.until("what is committed", |one| one.read.len() == 2);
+    let Restoring { mut changelogs, bell, .. } = restoring;
+    changelogs.begin(PartitionId(7), Epoch(4), 0).unwrap();
+    producer.commit_transaction(PATIENCE).unwrap();
+    let (begun, mut read) = (Instant::now(), Vec::new());
+    loop {
+        assert!(begun.elapsed() < PATIENCE, "{read:?}");
+        bell.wait(Duration::from_millis(50));
+        match changelogs.poll(|| Batch::new(PartitionId(0), Epoch(0))) {
+            Some(RestoreEvent::Records(batch)) if batch.epoch() == Epoch(4) => read.extend(values(&batch)),
+            Some(RestoreEvent::Done(partition, epoch)) => {
+                assert_eq!((partition, epoch), (PartitionId(7), Epoch(4)), "the first attempt is over");
+                break;
+            }
+            Some(RestoreEvent::Records(_)) | None => {}
+            Some(event) => panic!("{event:?}"),
+        }
+    }
+    assert_eq!(read, ["a", "b", "c"]);
+    assert!(!changelogs.is_busy());
+}
+
+#[test]
 fn an_empty_changelog_is_read_back_at_once() {
     let topic = unique("empty-changelog");
     create_topic(&topic, 1, &[]);

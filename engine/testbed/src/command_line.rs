@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use thalweg_testbed::stand_in::{Keep, StandInOptions};
 
-use crate::runs::{BreakerSettings, CrashSettings};
+use crate::runs::{BreakerSettings, CopySettings, CrashSettings};
 use crate::shared::Server;
 
 /// Prepares this machine, starts real Kafka and Elasticsearch, runs every test against them, stops what it started.
@@ -47,6 +47,8 @@ pub(crate) enum Action {
     },
     /// Kills, suspends and stops instances of message-indexer under load, then checks that everything is right.
     CrashRun(CrashSettings),
+    /// Kills instances of copy under load, and checks what a reader of committed records sees all the while.
+    CopyRun(CopySettings),
     /// Takes Elasticsearch away under load, then refuses one document throughout; checks that nothing else suffers.
     BreakerRun(BreakerSettings),
     /// Runs a stand-in for Elasticsearch that answers at once and records what it was told, until interrupted.

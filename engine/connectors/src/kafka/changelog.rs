@@ -108,11 +108,12 @@ impl Changelogs {
         }
     }
 
-    /// Begins to restore the partition, whose number that is.
+    /// Begins to restore the partition, whose number that is; an attempt of an epoch before is over.
     ///
     /// # Errors
     /// When the client can't.
     pub fn begin(&mut self, partition: PartitionId, epoch: Epoch, number: i32) -> Result<(), ConnectError> {
+        self.stop(&[partition]);
         let question = Question { partition, epoch, number };
         if self.open.is_none() {
             self.open = Some(Open::connect(&self.settings, &self.topic, &self.wake)?);

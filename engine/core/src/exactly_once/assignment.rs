@@ -208,6 +208,7 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
                 state.revoked = true;
             }
         }
+        self.look_again();
         let deadline_ms = now.plus_ms(self.settings.drain_deadline_ms);
         self.assignment.revocations.push_back((partitions, deadline_ms));
         self.settle();
@@ -263,6 +264,7 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
         if touched {
             self.abort();
         }
+        self.look_again();
     }
 
     /// The broker has fenced us: nothing of ours goes on. What no event takes away is started again.

@@ -172,6 +172,13 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
         self.produce();
     }
 
+    /// Whether timers are left that are due: they had their turn, and get the next one.
+    pub(super) fn leaves_timers_due(&self) -> bool {
+        let now_ms = self.timers_now_ms();
+        let mut running = self.partitions.iter().flatten().filter(|state| state.runs());
+        running.any(|state| state.state.next_wake_ms().is_some_and(|wake_ms| wake_ms <= now_ms))
+    }
+
     fn apply(&mut self, partition: PartitionId) -> Result<(), StateError> {
         if let Some(error) = self.writes.take_failure() {
             return Err(error);

@@ -93,7 +93,7 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
         }
         let lasted_ms = self.now.uptime_ms.saturating_sub(self.transaction.since_ms);
         let waited_for = self.partitions.iter().flatten().any(|state| state.touched && state.revoked);
-        if self.idle
+        if (self.idle && !self.leaves_timers_due())
             || lasted_ms >= self.settings.commit_interval_ms
             || !self.takes_runs()
             || waited_for
@@ -126,6 +126,18 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
         );
         self.transaction.phase = Phase::Committing;
         self.commands.push_back(Command::Commit { tag: self.tag(), changes, offsets });
+    }
+
+    /// Whether a commit that was asked for may still be done: not when a partition of it was taken away since. Membership that
+    /// is newer than that loss would let its offsets pass, though they are another's by now; it must be aborted.
+    #[must_use]
+    pub fn may_commit(&self, offsets: &[CommitEntry]) -> bool {
+        offsets.iter().all(|entry| self.is_ours(entry.partition, entry.epoch))
+    }
+
+    fn is_ours(&self, partition: PartitionId, epoch: Epoch) -> bool {
+        let state = self.partitions.get(partition.index()).and_then(Option::as_ref);
+        state.is_some_and(|state| state.epoch == epoch)
     }
 
     /// What the open transaction's commits are told by.
@@ -207,10 +219,7 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
     /// Asks the group's commits whether the transaction is among them, where it has something of a partition that is
     /// ours.
     fn look(&mut self) {
-        let current = |(partition, epoch): &&(PartitionId, Epoch)| {
-            let state = self.partitions.get(partition.index()).and_then(Option::as_ref);
-            state.is_some_and(|state| state.epoch == *epoch)
-        };
+        let current = |(partition, epoch): &&(PartitionId, Epoch)| self.is_ours(*partition, *epoch);
         let partitions: Vec<_> = self.transaction.touched.iter().filter(current).map(|(id, _)| *id).collect();
         if partitions.is_empty() {
             self.finish(false);
@@ -218,6 +227,14 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
             let fetch = self.assignment.next_fetch();
             self.transaction.phase = Phase::Resolving(fetch);
             self.commands.push_back(Command::FetchPositions { fetch, partitions });
+        }
+    }
+
+    /// The group has taken partitions away while an outcome is being looked up. The question for it may have been given up with
+    /// them, so what is left is asked anew.
+    pub(super) fn look_again(&mut self) {
+        if matches!(self.transaction.phase, Phase::Resolving(_)) {
+            self.look();
         }
     }
 

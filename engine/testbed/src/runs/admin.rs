@@ -27,6 +27,8 @@ pub(crate) mod names {
     pub(crate) const RESERVED: &str = "thalweg_memory_reserved_bytes";
     /// Partitions given, taken, lost.
     pub(crate) const REBALANCES: &str = "thalweg_rebalances_total";
+    /// Transactions that have ended, of exactly-once flows.
+    pub(crate) const COMMITS: &str = "thalweg_commits_total";
     /// Those that are there as soon as something was read.
     pub(super) const ALWAYS: [&str; 8] =
         [OPEN, READ, ENDED, PARTITIONS, PARKED, BREAKER, RESERVED, REBALANCES];

@@ -12,7 +12,7 @@ use super::ground::{Ground, Scene, admin_ports};
 use super::indexer::Indexer;
 use super::load::{Load, Shape};
 use super::outage::{self, Outage};
-use super::programs::Programs;
+use super::programs::{OF_INDEXER, Programs};
 use super::progress::Progress;
 use super::settings::BreakerSettings;
 use super::stubborn::{self, Stubborn};
@@ -50,7 +50,7 @@ struct Run<'r> {
 pub(crate) fn run(settings: &BreakerSettings) -> Result<bool, TestbedError> {
     crate::interrupt::catch().map_err(|error| failed("signal handlers", error))?;
     let place = &settings.place;
-    let programs = Programs::find(place.programs.as_deref(), &place.profile)?;
+    let programs = Programs::find(place.programs.as_deref(), &place.profile, &OF_INDEXER)?;
     let mut ground = Ground::prepare("breaker-run", place.servers, place.folder.as_deref())?;
     eprintln!("logs: {}", ground.folder.display());
     let scenes = (ground.scene("outage"), ground.scene("stubborn"));

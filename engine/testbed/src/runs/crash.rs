@@ -16,7 +16,7 @@ use super::ground::{Ground, Scene, admin_ports};
 use super::indexer::{Indexer, SESSION_MS};
 use super::load::{Load, Shape};
 use super::plan::plan;
-use super::programs::Programs;
+use super::programs::{OF_INDEXER, Programs};
 use super::progress::Progress;
 use super::settings::CrashSettings;
 use super::verdict::Verdict;
@@ -47,7 +47,7 @@ pub(crate) struct Course {
 pub(crate) fn run(settings: &CrashSettings) -> Result<bool, TestbedError> {
     crate::interrupt::catch().map_err(|error| failed("signal handlers", error))?;
     let place = &settings.place;
-    let programs = Programs::find(place.programs.as_deref(), &place.profile)?;
+    let programs = Programs::find(place.programs.as_deref(), &place.profile, &OF_INDEXER)?;
     let mut ground = Ground::prepare("crash-run", place.servers, place.folder.as_deref())?;
     eprintln!("logs: {}", ground.folder.display());
     let scene = ground.scene("events");

@@ -50,15 +50,8 @@ impl Ground {
             Servers::Private => start_private()?,
             Servers::Shared => find_shared()?,
         };
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let name = format!("{run}-{}-{}", std::process::id(), since.as_secs());
         let keeps_folder = folder.is_some();
-        let folder = match folder {
-            Some(folder) => folder.to_path_buf(),
-            None => folder::servers()?.join("runs").join(&name),
-        };
-        let made = fs::create_dir_all(&folder).and_then(|()| fs::canonicalize(&folder));
-        let folder = made.map_err(|source| TestbedError::File { path: folder.clone(), source })?;
+        let (name, folder) = folder_of(run, folder)?;
         Ok(Self { kafka, elasticsearch, name, folder, keeps_folder, private, scenes: Vec::new() })
     }
 
@@ -97,9 +90,7 @@ impl Ground {
     }
 
     fn remove_topics(&self, scene: &Scene) -> Result<(), TestbedError> {
-        let both = format!("{0}|{0}[.]dlq", scene.topic);
-        let arguments = ["--bootstrap-server", &self.kafka, "--delete", "--if-exists", "--topic", &both];
-        tool("org.apache.kafka.tools.TopicCommand", &arguments).map(drop)
+        remove_topics(&self.kafka, &format!("{0}|{0}[.]dlq", scene.topic))
     }
 
     fn remove_indices(&self, scene: &Scene) -> Result<(), TestbedError> {
@@ -113,6 +104,24 @@ impl Ground {
         }
         Ok(())
     }
+}
+
+/// What the names of a run begin with, and its folder, which is made: that one, or else one of its own.
+pub(crate) fn folder_of(run: &str, folder: Option<&Path>) -> Result<(String, PathBuf), TestbedError> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let name = format!("{run}-{}-{}", std::process::id(), since.as_secs());
+    let folder = match folder {
+        Some(folder) => folder.to_path_buf(),
+        None => folder::servers()?.join("runs").join(&name),
+    };
+    let made = fs::create_dir_all(&folder).and_then(|()| fs::canonicalize(&folder));
+    Ok((name, made.map_err(|source| TestbedError::File { path: folder.clone(), source })?))
+}
+
+/// Removes the topics whose names match.
+pub(crate) fn remove_topics(kafka: &str, pattern: &str) -> Result<(), TestbedError> {
+    let arguments = ["--bootstrap-server", kafka, "--delete", "--if-exists", "--topic", pattern];
+    tool("org.apache.kafka.tools.TopicCommand", &arguments).map(drop)
 }
 
 type Found = (String, String, Option<(private::Kafka, private::Elasticsearch)>);

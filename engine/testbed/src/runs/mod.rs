@@ -1,11 +1,14 @@
-//! Long runs of the programs that users run (`loadgen`, `message-indexer`, `verify`) on the real servers, with faults.
+//! Long runs of the programs that users run (`loadgen`, `message-indexer`, `verify`; `copy`, `verify-copy`) on the real
+//! servers, with faults.
 //!
 //! Nothing here shares code with the engine: programs are started, signalled and asked over HTTP, and what came of it
-//! is judged by `verify`, which shares no code with the engine either.
+//! is judged by `verify` and `verify-copy`, which share no code with the engine either.
 
 mod admin;
 mod breaker;
 mod chaos;
+mod copiers;
+mod copy;
 mod crash;
 mod crash_report;
 mod drain;
@@ -25,8 +28,9 @@ mod verdict;
 mod watch;
 
 pub(crate) use breaker::run as breaker_run;
+pub(crate) use copy::run as copy_run;
 pub(crate) use crash::run as crash_run;
-pub(crate) use settings::{BreakerSettings, CrashSettings};
+pub(crate) use settings::{BreakerSettings, CopySettings, CrashSettings};
 
 use std::io::Write;
 

@@ -7,17 +7,25 @@ use thalweg_testbed::TestbedError;
 
 use super::failed;
 
-/// The folder with `loadgen`, `verify` and `message-indexer`.
+/// What the runs of the indexer need: packages, and programs of theirs.
+pub(crate) const OF_INDEXER: [(&str, &str); 3] =
+    [("loadgen", "loadgen"), ("loadgen", "verify"), ("message-search", "message-indexer")];
+
+/// The folder with the programs of a run.
 pub(crate) struct Programs(PathBuf);
 
 impl Programs {
-    /// Those in `folder`, or else built now with cargo's `profile`.
-    pub(crate) fn find(folder: Option<&Path>, profile: &str) -> Result<Self, TestbedError> {
+    /// Those in `folder`, or else built now with cargo's `profile`: each of a package.
+    pub(crate) fn find(
+        folder: Option<&Path>,
+        profile: &str,
+        wanted: &[(&str, &str)],
+    ) -> Result<Self, TestbedError> {
         let programs = match folder {
             Some(folder) => Self(folder.to_path_buf()),
-            None => Self(build(profile)?),
+            None => Self(build(profile, wanted)?),
         };
-        for name in ["loadgen", "verify", "message-indexer"] {
+        for (_, name) in wanted {
             let path = programs.0.join(name);
             if !path.is_file() {
                 return Err(failed(name, format!("there is no {}", path.display())));
@@ -32,12 +40,13 @@ impl Programs {
     }
 }
 
-fn build(profile: &str) -> Result<PathBuf, TestbedError> {
+fn build(profile: &str, wanted: &[(&str, &str)]) -> Result<PathBuf, TestbedError> {
     let root = crate::stages::workspace_root();
-    let arguments = ["build", "--profile", profile, "-p", "loadgen", "-p", "message-search", "--bins"];
+    let mut arguments = vec!["build", "--profile", profile];
+    wanted.iter().for_each(|(package, name)| arguments.extend(["--package", package, "--bin", name]));
     eprintln!("cargo {}", arguments.join(" "));
     let mut cargo = Command::new("cargo");
-    let status = cargo.args(arguments).current_dir(root).stdin(Stdio::null()).status();
+    let status = cargo.args(&arguments).current_dir(root).stdin(Stdio::null()).status();
     let status = status.map_err(|error| failed("cargo build", error))?;
     if !status.success() {
         return Err(failed("cargo build", status));

@@ -1,4 +1,4 @@
-//! What can be asked of the two runs. What is not given depends on `--miniature`.
+//! What can be asked of the runs. What is not given depends on `--miniature`.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ pub(crate) struct PlaceSettings {
     /// Servers of the run's own, or those that tests share (running, or named in the environment).
     #[arg(long, value_enum, default_value = "private")]
     pub(crate) servers: Servers,
-    /// The folder with `loadgen`, `verify` and `message-indexer` [default: built with cargo].
+    /// The folder with the programs of the run [default: built with cargo].
     #[arg(long, value_name = "FOLDER")]
     pub(crate) programs: Option<PathBuf>,
     /// Cargo's profile to build them with.
@@ -107,6 +107,44 @@ impl CrashSettings {
             suspensions: pick(self.suspensions, 6, 1),
             leaves: pick(self.leaves, 6, 1),
         }
+    }
+}
+
+/// The copy run's settings.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct CopySettings {
+    #[command(flatten)]
+    pub(crate) place: PlaceSettings,
+    /// Records to write [default: 2,000,000; miniature: 40,000].
+    #[arg(long)]
+    records: Option<u64>,
+    /// Records a second [default: 8,000; miniature: 1,000].
+    #[arg(long)]
+    rate: Option<u32>,
+    /// Instances.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=16))]
+    pub(crate) instances: u8,
+    /// How often an instance is killed with SIGKILL [default: 30; miniature: 5].
+    #[arg(long)]
+    kills: Option<usize>,
+}
+
+impl CopySettings {
+    pub(crate) fn records(&self) -> u64 {
+        self.records.unwrap_or(if self.place.miniature { 40_000 } else { 2_000_000 })
+    }
+
+    pub(crate) fn rate(&self) -> u32 {
+        self.rate.unwrap_or(if self.place.miniature { 1_000 } else { 8_000 })
+    }
+
+    pub(crate) fn kills(&self) -> usize {
+        self.kills.unwrap_or(if self.place.miniature { 5 } else { 30 })
+    }
+
+    /// A duplicate comes five times as many records behind its original.
+    pub(crate) fn keys(&self) -> u64 {
+        if self.place.miniature { 997 } else { 10_007 }
     }
 }
 

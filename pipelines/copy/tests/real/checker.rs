@@ -1,8 +1,9 @@
-//! Judges what a flow has written, from what readers of committed records see. Knows nothing of the engine.
+//! Reads what a flow has written as readers of committed records do, and has it judged. Knows nothing of the engine.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use loadgen::copied::judge::Judge;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
@@ -98,32 +99,18 @@ impl Follower {
 
 /// Fails unless the flow has done with the source what it should, once each.
 pub(crate) fn check(scene: &Scene, source: &[Written]) {
-    let expected = expected(source);
+    let expected = || expected(source).into_iter();
     for topic in [scene.copies(), scene.counts(), scene.changelog()] {
         assert_nothing_is_open(scene, &topic);
     }
-    compare("copies", &read_committed(scene, &scene.copies()), &expected);
-    let counts: Read = expected
-        .iter()
-        .map(|(key, values)| (key.clone(), (1..=values.len()).map(|count| count.to_string()).collect()))
-        .collect();
-    compare("counts", &read_committed(scene, &scene.counts()), &counts);
+    judge(&read_committed(scene, &scene.copies()), Judge::of_copies(expected()));
+    judge(&read_committed(scene, &scene.counts()), Judge::of_counts(expected()));
 }
 
-fn compare(what: &str, found: &Read, expected: &Read) {
-    for (key, expected) in expected {
-        let found = found.get(key).map_or(&[][..], Vec::as_slice);
-        let differs = found.iter().zip(expected).position(|(found, expected)| found != expected);
-        let place = differs.unwrap_or(found.len().min(expected.len()));
-        let near = |values: &[String]| values.iter().skip(place).take(3).cloned().collect::<Vec<_>>();
-        assert!(
-            found == expected,
-            "{what} of {key}: {} instead of {}; at {place} there is {:?} instead of {:?}",
-            found.len(),
-            expected.len(),
-            near(found),
-            near(expected)
-        );
+fn judge(found: &Read, mut judge: Judge) {
+    for (key, values) in found {
+        values.iter().for_each(|value| judge.see(Some(key.as_bytes()), Some(value.as_bytes())));
     }
-    assert_eq!(found.len(), expected.len(), "{what}: keys that there should not be");
+    let verdict = judge.verdict();
+    assert!(verdict.ok(), "{verdict:?}");
 }

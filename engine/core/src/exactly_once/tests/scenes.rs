@@ -177,6 +177,52 @@ fn an_unknown_outcome_is_looked_up() {
     }
 }
 
+/// A scene whose transaction's outcome is being looked up with question 2.
+fn looking() -> Scene {
+    let mut scene = Scene::running(plain(), 5);
+    scene.records(5, &[COUNTED]);
+    scene.worker.idle(scene.now());
+    scene.ended(TransactionResult::Unknown(String::new()));
+    scene.worker.producer_ready(scene.now());
+    assert_eq!(scene.said().last().map(String::as_str), Some("fetch 2"));
+    scene
+}
+
+#[test]
+fn an_outcome_that_concerns_nothing_of_ours_any_more_is_not_waited_for() {
+    let mut scene = looking();
+    // The source gives a question up once all its partitions are taken away.
+    scene.worker.lost(vec![P], scene.now());
+    scene.assigned();
+    assert_eq!(scene.said(), ["release", "fetch 3"], "it goes on with what it is given");
+    scene.positioned(2, Some((6, String::new())));
+    assert!(scene.said().is_empty(), "nobody asks any more");
+}
+
+#[test]
+fn an_outcome_is_asked_for_again_when_its_partition_is_revoked() {
+    let mut scene = looking();
+    scene.worker.revoked(vec![P], scene.now());
+    assert_eq!(scene.said(), ["fetch 3"], "the question before was given up with the partition");
+    scene.positioned(3, Some((5, String::new())));
+    assert_eq!(scene.said(), ["release"]);
+}
+
+#[test]
+fn a_commit_whose_partition_was_taken_before_it_was_done_is_not_done() {
+    let mut scene = Scene::running(plain(), 5);
+    scene.records(5, &[COUNTED]);
+    scene.worker.idle(scene.now());
+    let commands: Vec<_> = std::iter::from_fn(|| scene.worker.poll()).collect();
+    let Some(Command::Commit { offsets, .. }) = commands.last() else { panic!("{commands:?}") };
+    assert!(scene.worker.may_commit(offsets));
+    scene.worker.revoked(vec![P], scene.now());
+    assert!(scene.worker.may_commit(offsets), "the group waits");
+    scene.worker.lost(vec![P], scene.now());
+    scene.assigned();
+    assert!(!scene.worker.may_commit(offsets), "in whichever epoch it comes back");
+}
+
 #[test]
 fn a_revoked_partition_is_released_when_its_transaction_has_ended() {
     let mut scene = Scene::running(plain(), 5);
@@ -279,6 +325,31 @@ fn overdue_timers_fire_before_records_and_in_their_order() {
     assert_eq!(scene.worker.fired(), 2);
     let wake_ms = scene.worker.wake_at_ms().unwrap();
     assert!((1_001..=5_000).contains(&wake_ms), "for the third: {wake_ms}");
+}
+
+#[test]
+fn overdue_timers_are_not_committed_turn_by_turn() {
+    let many =
+        ExactlyOnceSettings { transaction_runs_max: 10_000, transaction_bytes_max: 1 << 20, ..plain() };
+    let mut scene = Scene::new(many);
+    scene.assigned();
+    scene.worker.producer_ready(scene.now());
+    scene.positioned(1, None);
+    let names: Vec<_> =
+        (0..2_500i64).map(|id| [&[2, 1, (id % 16) as u8][..], &id.to_le_bytes()].concat()).collect();
+    let due = names.iter().map(|name| Entry { name, content: Some(Content::Timer(UNIX_MS)) });
+    scene.restore(&due.collect::<Vec<_>>());
+    scene.worker.restored(P, Epoch(0), scene.now());
+    let mut turns = 0;
+    while scene.worker.read_limits(P).is_some() {
+        scene.worker.idle(scene.now());
+        turns += 1;
+        assert!(turns < 100, "it is committed once nothing is due");
+    }
+    let said = scene.said();
+    let commits: Vec<_> = said.iter().filter(|said| said.starts_with("commit")).collect();
+    // The end of each timer, and a row of each key that they count in.
+    assert_eq!(commits, ["commit 0 with 2516 changes"], "after {turns} turns");
 }
 
 #[test]

@@ -102,6 +102,14 @@ fn member(seed: u64, now: Now) -> Member {
     }
 }
 
+/// A source does not answer for partitions that were all taken away after they were asked for.
+fn give_up(todo: &mut VecDeque<Command>, taken: impl Fn(PartitionId) -> bool) {
+    todo.retain(|command| match command {
+        Command::FetchPositions { partitions, .. } => !partitions.iter().all(|id| taken(*id)),
+        _ => true,
+    });
+}
+
 impl World {
     pub(super) fn new(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
@@ -221,6 +229,9 @@ impl World {
         if self.rng.bool() {
             self.count("revoked");
             self.members[member].told[id.index()] = Told::Revoked;
+            let Member { told, worker, todo, .. } = &mut self.members[member];
+            todo.extend(std::iter::from_fn(|| worker.poll()));
+            give_up(todo, |asked| told[asked.index()] != Told::Mine);
             self.members[member].worker.revoked(vec![id], now);
         } else {
             self.count("lost");
@@ -237,6 +248,7 @@ impl World {
                 |command: &Command| matches!(command, Command::Release(ids) if ids.contains(&id));
             let lost = told[id.index()] != Told::NotMine && self.owners[id.index()] != Some(member);
             if lost && !todo.iter().any(is_released) {
+                give_up(todo, |asked| asked == id || told[asked.index()] != Told::Mine);
                 worker.lost(vec![id], now);
                 todo.extend(std::iter::from_fn(|| worker.poll()));
             }

@@ -67,6 +67,11 @@ impl<O: StatefulOperator> Driver<O> {
         // What the group has decided is heard first: a commit must not go by membership that is newer than what the worker
         // knows of its partitions.
         self.poll_source(now);
+        // Membership as it is from here on may be newer than a loss that was just heard of: the group would let the offsets
+        // of a partition pass that is another's.
+        if !self.worker.may_commit(&offsets) {
+            return self.transactor.abort();
+        }
         let offsets = offsets.into_iter().filter_map(|entry| {
             let (topic, number) = self.source.partitions().name(entry.partition)?;
             Some(TransactionOffset {
