@@ -1,25 +1,25 @@
-//! Trying a flow's operators and sinks on single records, with nothing outside: for a pipeline's own tests.
+//! Trying a flow's operators and sinks with nothing outside, for a pipeline's own tests: on single records, or, where a
+//! flow has state and timers, on many ([`Lasting`]).
+
+mod lasting;
 
 use thalweg_connectors::kafka::answer::ItemAnswer;
 use thalweg_connectors::kafka::dead_letter::DeadLetters;
 use thalweg_connectors::kafka::produce::Produce;
-use thalweg_connectors::kafka::sink::PRODUCE;
 use thalweg_core::SinkSettings;
 use thalweg_core::batch::Batch;
-use thalweg_core::exactly_once::{
-    self, ExactlyOnceSettings, ExactlyOnceWorker, StatefulOperator, TransactionResult,
-};
 use thalweg_core::headers::encode_headers;
 use thalweg_core::operator::Operator;
 use thalweg_core::position::{Epoch, PartitionId};
-use thalweg_core::retry::RetrySchedule;
 use thalweg_core::sabotage::Sound;
 pub use thalweg_core::sink::{Reply, Request};
-use thalweg_core::state::StateLimits;
 use thalweg_core::time::Now;
 use thalweg_core::worker::{Command, NamedSink, PartitionName, Positions, ReadFrom, Worker, WorkerSettings};
 
-use crate::flow::{Flow, OutputTopics};
+pub use lasting::Lasting;
+pub(crate) use lasting::{Kept, Lasts};
+
+use crate::flow::Flow;
 
 /// A record as a test writes it down.
 #[derive(Debug, Clone, Default)]
@@ -47,7 +47,10 @@ pub struct Tried {
     pub failed: Option<String>,
 }
 
-const NOW: Now = Now { uptime_ms: 1_000, unix_ms: 1_700_000_000_000 };
+/// When a record is tried.
+pub(crate) const UNIX_MS: i64 = 1_700_000_000_000;
+
+const NOW: Now = Now { uptime_ms: 1_000, unix_ms: UNIX_MS };
 
 /// Answers a sink's request; without an answer the record stays open.
 pub type Answer<'a> = dyn FnMut(&'static str, &Request) -> Option<Reply> + 'a;
@@ -116,62 +119,6 @@ fn worker<O: Operator>(flow: &Flow, operators: O) -> Worker<O> {
     Worker::new(settings, operators, sinks, letters, 0, Sound)
 }
 
-/// [`run`] for an exactly-once flow with this operator. What it writes to topics stands in [`Tried::sent`].
-pub(crate) fn exactly_once<O: StatefulOperator>(
-    flow: &Flow,
-    operator: O,
-    topics: &OutputTopics,
-    record: &TrialRecord<'_>,
-) -> Tried {
-    let settings = ExactlyOnceSettings {
-        flow: flow.name.to_owned(),
-        operator: flow.stage.to_owned(),
-        commit_interval_ms: 0,
-        transaction_runs_max: usize::MAX,
-        transaction_bytes_max: usize::MAX,
-        state: StateLimits { bytes_max: usize::MAX, row_bytes_max: usize::MAX },
-        drain_deadline_ms: 0,
-        retry: RetrySchedule::default(),
-        dedupe: None,
-        accept_lost_offsets: false,
-    };
-    let letters = Box::new(DeadLetters::new("dead-letters"));
-    let mut worker = ExactlyOnceWorker::new(settings, operator, topics.0.len() as u8, letters, 0);
-    let (partition, mut tried) = (PartitionId(0), Tried::default());
-    worker.assigned(vec![(partition, PartitionName { topic: "trial".into(), number: 0 })], NOW);
-    while let Some(command) = worker.poll() {
-        match command {
-            exactly_once::Command::RenewProducer => worker.producer_ready(NOW),
-            exactly_once::Command::FetchPositions { fetch, .. } => {
-                worker.positioned(
-                    fetch,
-                    vec![Positions { partition, committed: None, low: 0, high: 1 }],
-                    NOW,
-                );
-            }
-            exactly_once::Command::Restore { epoch, .. } => worker.restored(partition, epoch, NOW),
-            exactly_once::Command::Read(starts) => {
-                let epoch = starts.first().map(|ReadFrom { epoch, .. }| *epoch);
-                worker.batch(batch_of(partition, epoch.unwrap_or(Epoch(0)), record), NOW);
-            }
-            exactly_once::Command::Produce(outputs) => {
-                for (sink, bytes) in outputs.iter() {
-                    let request = Request { operation: PRODUCE, body: bytes.to_vec() };
-                    match topics.0.get(usize::from(sink.0)) {
-                        Some((name, _)) => tried.sent.push((name, request)),
-                        None => drop(take_letter(&request, &mut tried)),
-                    }
-                }
-            }
-            exactly_once::Command::Fail(error) => tried.failed = Some(error.to_string()),
-            exactly_once::Command::Commit { .. } => worker.ended(TransactionResult::Committed, NOW),
-            _ => {}
-        }
-    }
-    tried.ended = worker.accounts().outcomes.iter().sum();
-    tried
-}
-
 /// The record in a batch of a partition that the worker was given.
 fn batch<O: Operator>(worker: &mut Worker<O>, record: &TrialRecord<'_>) -> Batch {
     let partition = PartitionId(0);
@@ -187,15 +134,15 @@ fn batch<O: Operator>(worker: &mut Worker<O>, record: &TrialRecord<'_>) -> Batch
         }
     }
     let Some(epoch) = epoch else { unreachable!("an assigned partition with positions is read") };
-    batch_of(partition, epoch, record)
+    batch_of(partition, epoch, 0, record)
 }
 
-fn batch_of(partition: PartitionId, epoch: Epoch, record: &TrialRecord<'_>) -> Batch {
+fn batch_of(partition: PartitionId, epoch: Epoch, offset: i64, record: &TrialRecord<'_>) -> Batch {
     let mut headers = Vec::new();
     let pairs = record.headers.iter().map(|(name, value)| (name.as_bytes(), Some(value.as_bytes())));
     encode_headers(pairs, &mut headers);
     let mut batch = Batch::new(partition, epoch);
-    batch.push(0, record.timestamp_ms, record.key, record.value, &headers);
+    batch.push(offset, record.timestamp_ms, record.key, record.value, &headers);
     batch
 }
 

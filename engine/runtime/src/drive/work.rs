@@ -13,7 +13,7 @@ use crate::exit::ExitError;
 use crate::flow::{Flow, Log};
 use crate::settings::{EngineSettings, SettingError};
 use crate::snapshot::Board;
-use crate::trial::{Answer, TrialRecord, Tried};
+use crate::trial::{Answer, Lasts, TrialRecord, Tried};
 
 /// Which worker it is.
 pub(crate) struct Place {
@@ -68,4 +68,9 @@ pub(crate) trait Work: Send + Sync {
 
     /// Shows a record to the operators, with nothing outside.
     fn try_record(&self, flow: &Flow, record: &TrialRecord<'_>, answer: &mut Answer<'_>) -> Tried;
+
+    /// The same for an exactly-once flow, from record to record.
+    fn last(&self, _flow: &Flow, _unix_ms: i64) -> Option<Box<dyn Lasts>> {
+        None
+    }
 }

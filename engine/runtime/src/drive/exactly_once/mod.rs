@@ -28,7 +28,7 @@ use crate::exit::ExitError;
 use crate::flow::{Flow, Log, OutputTopics};
 use crate::settings::{EngineSettings, SettingError, StateSettings, TransactionSettings};
 use crate::startup::RECORD_BYTES_MAX;
-use crate::trial::{self, Answer, TrialRecord, Tried};
+use crate::trial::{Answer, Kept, Lasts, TrialRecord, Tried, UNIX_MS};
 use looping::Driver;
 use transaction::OpenTransaction;
 
@@ -84,7 +84,11 @@ impl<O: StatefulOperator + 'static> Work for ExactlyOnceWork<O> {
     }
 
     fn try_record(&self, flow: &Flow, record: &TrialRecord<'_>, _answer: &mut Answer<'_>) -> Tried {
-        trial::exactly_once(flow, (self.operator)(&self.topics), &self.topics, record)
+        Kept::begin(flow, Arc::clone(&self.operator), &self.topics, UNIX_MS).record(record)
+    }
+
+    fn last(&self, flow: &Flow, unix_ms: i64) -> Option<Box<dyn Lasts>> {
+        Some(Box::new(Kept::begin(flow, Arc::clone(&self.operator), &self.topics, unix_ms)))
     }
 }
 
