@@ -15,6 +15,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) fn check(flow: &Flow) -> Result<(), SettingError> {
     flow.source.check()?;
     flow.work.check()?;
+    flow.commands.as_ref().map_or(Ok(()), |commands| commands.settings().check())?;
     flow.sinks.plans.iter().try_for_each(|(_, sink)| sink.check())
 }
 
