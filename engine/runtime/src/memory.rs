@@ -148,7 +148,10 @@ mod tests {
     const SINK_BYTES: u64 = 40 << 20;
 
     fn plan(memory_bytes: u64, partitions: u32) -> MemoryPlan {
-        let shares = MemoryShares::divided(memory_bytes, &[Need { workers: 1, held_bytes: SINK_BYTES, request_bytes: 0 }]);
+        let shares = MemoryShares::divided(
+            memory_bytes,
+            &[Need { workers: 1, held_bytes: SINK_BYTES, request_bytes: 0 }],
+        );
         shares.partitioned(partitions, 4_096, Dedupe::bytes_max(100_000))
     }
 
@@ -161,7 +164,10 @@ mod tests {
 
     #[test]
     fn flows_share_what_is_left_of_the_memory_by_their_workers() {
-        let needs = [Need { workers: 2, held_bytes: SINK_BYTES, request_bytes: 0 }, Need { workers: 1, held_bytes: 0, request_bytes: 0 }];
+        let needs = [
+            Need { workers: 2, held_bytes: SINK_BYTES, request_bytes: 0 },
+            Need { workers: 1, held_bytes: 0, request_bytes: 0 },
+        ];
         let shares = MemoryShares::divided(512 << 20, &needs);
         let left = (512 << 20) - PROGRAM_BYTES - 2 * SINK_BYTES - 3 * SPARE_BYTES_MAX as u64;
         assert_eq!(shares.worker_bytes, left / 3);

@@ -46,7 +46,8 @@ pub(crate) async fn supervise(
     let mut side_tasks = JoinSet::new();
     for plan in &plans {
         let commands = plan.flow.commands.as_ref();
-        let gateway = commands.map(|commands| Gateway::start(commands, &plan.flow.source, &plan.topics)).transpose()?;
+        let gateway =
+            commands.map(|commands| Gateway::start(commands, &plan.flow.source, &plan.topics)).transpose()?;
         let of_flow = start(plan, &tell)?;
         let boards: Vec<Board> = of_flow.iter().map(|worker| Arc::clone(&worker.board)).collect();
         let counts = gateway.as_ref().map(|gateway| Arc::clone(&gateway.counts));

@@ -17,6 +17,7 @@ use super::settings::CommandSettings;
 use super::waiting::Waiting;
 use crate::exit::ExitError;
 use crate::flow::Source;
+use crate::settings::SettingError;
 
 /// Replies are waited for for seconds; what is older is for people who look at it.
 const REPLIES_KEPT_MS: u64 = 3_600_000;
@@ -52,8 +53,9 @@ impl Commands {
         u64::from(waiting_max) * command_bytes + u64::from(connections_max) * CONNECTION_BYTES
     }
 
-    pub(crate) fn settings(&self) -> &CommandSettings {
-        &self.settings
+    /// Checks settings; nothing connects.
+    pub(crate) fn check(&self) -> Result<(), SettingError> {
+        self.settings.check(&self.section)
     }
 }
 
@@ -74,7 +76,7 @@ impl Gateway {
     /// When the address is taken, or brokers don't answer.
     pub(crate) fn start(commands: &Commands, source: &Source, topics: &Topics) -> Result<Self, ExitError> {
         let settings = commands.settings.clone();
-        let listener = bind(&settings)?;
+        let listener = bind(commands)?;
         let (counts, waiting) = (Arc::<CommandCounts>::default(), Arc::<Waiting>::default());
         let partition = fastrand::u32(..settings.replies_partitions);
         let place = (settings.replies_topic.as_str(), partition);
@@ -87,7 +89,7 @@ impl Gateway {
             client_timeout: Duration::from_millis(settings.client_timeout_ms),
         };
         let handling = Handling {
-            key: settings.token_key()?,
+            key: settings.token_key().map_err(ExitError::failed)?,
             settings,
             counts: Arc::clone(&counts),
             waiting,
@@ -130,8 +132,8 @@ impl Gateway {
     }
 }
 
-fn bind(settings: &CommandSettings) -> Result<TcpListener, ExitError> {
-    let address = settings.address()?;
+fn bind(Commands { settings, section, .. }: &Commands) -> Result<TcpListener, ExitError> {
+    let address = &settings.listen;
     let bound = TcpListener::bind(address).and_then(|listener| {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -139,7 +141,7 @@ fn bind(settings: &CommandSettings) -> Result<TcpListener, ExitError> {
     });
     let (listener, address) = bound.map_err(|error| {
         ExitError::Failed(format!(
-            "commands can't be taken at {address}: {error}; set commands.listen to another address"
+            "commands can't be taken at {address}: {error}; set {section}.listen to another address"
         ))
     })?;
     tracing::info!("commands at: http://{address}/");

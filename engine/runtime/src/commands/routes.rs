@@ -52,6 +52,8 @@ pub(super) struct Route {
 #[derive(Clone)]
 pub struct Commands {
     pub(super) settings: CommandSettings,
+    /// Where they stand among the program's settings.
+    pub(super) section: String,
     pub(super) routes: Vec<Route>,
 }
 
@@ -66,7 +68,14 @@ impl Commands {
     /// None yet; taken and answered as the settings say.
     #[must_use]
     pub fn with(settings: &CommandSettings) -> Self {
-        Self { settings: settings.clone(), routes: Vec::new() }
+        Self { settings: settings.clone(), section: "commands".to_owned(), routes: Vec::new() }
+    }
+
+    /// The settings stand in that section of the program's settings instead of `commands`; for errors.
+    #[must_use]
+    pub fn section(mut self, section: &str) -> Self {
+        section.clone_into(&mut self.section);
+        self
     }
 
     /// POST requests for that path become commands.

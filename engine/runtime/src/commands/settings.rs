@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 use thalweg_connectors::kafka::secret::Secret;
 
-use super::token::{SECRET_BYTES_MIN, TokenKey};
+use super::token::{SECRET_BYTES_MIN, TokenError, TokenKey};
 use crate::settings::SettingError;
 
 /// How commands are taken and answered.
@@ -52,16 +52,13 @@ impl Default for CommandSettings {
 }
 
 impl CommandSettings {
-    /// Checks what types don't; keys are named below `commands`.
-    ///
-    /// # Errors
-    /// The first value that can't be.
-    pub fn check(&self) -> Result<(), SettingError> {
+    /// Checks what types don't; keys are named below `section`.
+    pub(super) fn check(&self, section: &str) -> Result<(), SettingError> {
         let within = |key: &str, value: u64, min: u64, max: u64| {
             if (min..=max).contains(&value) {
                 return Ok(());
             }
-            Err(SettingError::new(&format!("commands.{key}"), value, format!("must be from {min} to {max}")))
+            Err(SettingError::new(&format!("{section}.{key}"), value, format!("must be from {min} to {max}")))
         };
         const HOUR_MS: u64 = 3_600_000;
         // Below a second the Kafka client can't tell a command that was not written from one that may have been.
@@ -73,34 +70,31 @@ impl CommandSettings {
         within("connections_max", self.connections_max.into(), 1, 100_000)?;
         within("replies_partitions", self.replies_partitions.into(), 1, 10_000)?;
         within("remember_ms", self.remember_ms, 0, 366 * 24 * HOUR_MS)?;
-        self.address()?;
-        if self.replies_topic.is_empty() {
-            return Err(SettingError::new("commands.replies_topic", "\"\"", "must be the name of a topic"));
+        if self.address().is_none() {
+            let (key, allowed) = (format!("{section}.listen"), "must be ADDRESS:PORT, as in 127.0.0.1:8080");
+            return Err(SettingError::new(&key, format!("{:?}", self.listen), allowed));
         }
-        self.token_key().map(|_| ())
-    }
-
-    /// Where requests are taken.
-    pub(super) fn address(&self) -> Result<SocketAddr, SettingError> {
-        self.listen.parse().map_err(|_| {
-            let allowed = "must be ADDRESS:PORT, as in 127.0.0.1:8080";
-            SettingError::new("commands.listen", format!("{:?}", self.listen), allowed)
+        if self.replies_topic.is_empty() {
+            let key = format!("{section}.replies_topic");
+            return Err(SettingError::new(&key, "\"\"", "must be the name of a topic"));
+        }
+        self.token_key().map(|_| ()).map_err(|_| {
+            let allowed = format!(
+                "must be set to at least {SECRET_BYTES_MIN} bytes that nobody can guess, as `openssl rand -hex 32` \
+                 makes them; the same for all instances"
+            );
+            SettingError::new(&format!("{section}.token_secret"), "", allowed)
         })
     }
 
+    /// Where requests are taken; `None`: it is no address.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        self.listen.parse().ok()
+    }
+
     /// What tokens are signed with.
-    pub(super) fn token_key(&self) -> Result<TokenKey, SettingError> {
-        let given = self.token_secret.as_ref().filter(|secret| !secret.reveal().is_empty());
-        let allowed = || {
-            format!(
-                "must be set to at least {SECRET_BYTES_MIN} bytes that nobody can guess, as `openssl rand -hex 32` \
-                 makes them; the same for all instances"
-            )
-        };
-        let Some(secret) = given else {
-            return Err(SettingError::new("commands.token_secret", "", allowed()));
-        };
-        TokenKey::new(secret).map_err(|_| SettingError::new("commands.token_secret", "", allowed()))
+    pub(super) fn token_key(&self) -> Result<TokenKey, TokenError> {
+        TokenKey::new(self.token_secret.as_ref().unwrap_or(&Secret::new("")))
     }
 }
 
@@ -116,7 +110,7 @@ mod tests {
 
     #[test]
     fn what_can_not_be_is_named_and_secrets_are_not_shown() {
-        assert_eq!(good().check(), Ok(()));
+        assert_eq!(good().check("commands"), Ok(()));
         let short = Some(Secret::new(&SECRET[1..]));
         let refused = [
             (CommandSettings { listen: "localhost:80".to_owned(), ..good() }, "commands.listen"),
@@ -132,7 +126,7 @@ mod tests {
             (CommandSettings { remember_ms: u64::MAX, ..good() }, "commands.remember_ms"),
         ];
         for (settings, key) in refused {
-            let said = settings.check().unwrap_err().to_string();
+            let said = settings.check("commands").unwrap_err().to_string();
             assert!(said.starts_with(key) && said.contains("must be"), "{said}");
             assert!(!said.contains(&SECRET[1..]), "{said}");
         }
