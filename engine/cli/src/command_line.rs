@@ -17,6 +17,7 @@ pub(crate) struct CommandLine {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one in a process")]
 pub(crate) enum Command {
     /// Dead letters: look at them, and replay them once their cause is fixed.
     #[command(after_help = TEACHING)]
@@ -24,6 +25,9 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: DeadLetters,
     },
+    /// For development: prints a token that names a user to a flow that takes commands.
+    #[command(after_help = ISSUING)]
+    Token(TokenOptions),
 }
 
 #[derive(Debug, Subcommand)]
@@ -37,6 +41,19 @@ pub(crate) enum DeadLetters {
     /// Writes letters back to the topic they come from (or to another), each once.
     #[command(after_help = REPLAYING)]
     Replay(ReplayOptions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TokenOptions {
+    /// The user's name
+    #[arg(value_name = "USER")]
+    pub(crate) user: String,
+    /// How long it counts
+    #[arg(long, value_name = "SECONDS", default_value_t = 3_600, value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    pub(crate) seconds: u64,
+    /// A flow's settings file: commands.token_secret is read
+    #[arg(long, value_name = "FILE")]
+    pub(crate) settings: Option<PathBuf>,
 }
 
 /// Where the dead letters are.
@@ -147,6 +164,15 @@ Exit codes:
   4  replayed, but some letters that match can't be: the summary says how many, and why
 The last line on standard error says what is wrong, and what to do.";
 
+const ISSUING: &str = "\
+The secret is the flow's: commands.token_secret of the settings file, or the environment's TOKEN_SECRET (or \
+THALWEG__COMMANDS__TOKEN_SECRET). Whoever has it can name any user: in production, whoever logs users in has it, and the \
+flow. Tokens are JSON Web Tokens signed with HS256; `sub` is the user and `exp` the end.
+
+Examples:
+  export TOKEN_SECRET=$(openssl rand -hex 32)
+  curl -H \"Authorization: Bearer $(thalweg token ann)\" 127.0.0.1:8080/me";
+
 const LISTING: &str = "\
 Examples:
   thalweg dlq list --topic events.dlq
@@ -204,6 +230,8 @@ mod tests {
             ("dlq list --since yesterday-ish", "2h"),
             ("dlq list --original x", "PARTITION"),
             ("dlq list --report xml", "possible values: text, json"),
+            ("token ann --seconds 0", "--seconds"),
+            ("token", "<USER>"),
         ] {
             let parsed = CommandLine::try_parse_from(["thalweg"].into_iter().chain(line.split(' ')));
             let error = parsed.map(|_| ()).unwrap_err().to_string();

@@ -6,6 +6,7 @@ mod connection;
 mod dlq;
 mod failure;
 mod interrupt;
+mod token;
 
 use std::process::ExitCode;
 
@@ -17,11 +18,11 @@ fn main() -> ExitCode {
     // The Kafka client's own lines say what our last line says better; RUST_LOG shows them.
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("off"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let Command::Dlq { command } = CommandLine::parse().command;
-    let done = match command {
-        DeadLetters::List(options) => dlq::list::run(&options),
-        DeadLetters::Show(options) => dlq::show::run(&options),
-        DeadLetters::Replay(options) => dlq::replay::run(&options),
+    let done = match CommandLine::parse().command {
+        Command::Dlq { command: DeadLetters::List(options) } => dlq::list::run(&options),
+        Command::Dlq { command: DeadLetters::Show(options) } => dlq::show::run(&options),
+        Command::Dlq { command: DeadLetters::Replay(options) } => dlq::replay::run(&options),
+        Command::Token(options) => token::run(&options),
     };
     match done {
         Ok(code) => code,

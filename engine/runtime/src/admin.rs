@@ -11,6 +11,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::net::TcpListener;
 
+use crate::commands::CommandCounts;
 use crate::drive::Plan;
 use crate::exit::ExitError;
 use crate::letters::LetterCounts;
@@ -42,6 +43,7 @@ pub(crate) struct View {
     pub(crate) about: Arc<About>,
     pub(crate) memory: MemoryPlan,
     pub(crate) search: Option<SearchBox>,
+    pub(crate) commands: Option<Arc<CommandCounts>>,
 }
 
 impl View {
@@ -62,6 +64,7 @@ impl View {
             about: Arc::new(About::of(plan, search_off)),
             memory: plan.memory,
             search,
+            commands: None,
         })
     }
 
@@ -115,6 +118,7 @@ async fn serve_metrics(State(views): State<Views>) -> impl IntoResponse {
         memory_bytes: view.memory_bytes,
         snapshots: view.snapshots(),
         letters: view.letters.lock().clone(),
+        commands: view.commands.as_ref().map(|counts| counts.now()),
     };
     let told: Vec<_> = views.iter().map(of_flow).collect();
     ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::text(&told, clock::now()))

@@ -13,7 +13,7 @@ use crate::raise_generation::{self, Step};
 use crate::settings::EngineSettings;
 use crate::terminal::say;
 use crate::tryout::Stage;
-use crate::{clock, startup, supervise};
+use crate::{clock, commands, startup, supervise};
 
 /// See the module's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +73,9 @@ fn plan(
     let started_ms = clock::now().uptime_ms;
     let topics = Arc::new(startup::connect(&flow)?);
     let log = startup::look_at_log(&topics, &flow.source.topic)?;
+    if let Some(commands) = &flow.commands {
+        commands::prepare(commands, &topics)?;
+    }
     let changelog = flow.work.prepare(&flow, &topics, &log)?;
     let dead_letter_topic = startup::ensure_dead_letter_topic(&flow, &topics, &log)?;
     Ok(Plan {

@@ -7,6 +7,7 @@
 mod admin;
 mod clock;
 mod command_line;
+pub mod commands;
 mod cpu_meter;
 pub mod demo;
 mod document_search;

@@ -5,6 +5,7 @@
 
 use thalweg_core::dedupe::{self, Dedupe};
 
+use crate::commands::Commands;
 use crate::drive::SPARE_BYTES_MAX;
 use crate::flow::Flow;
 use crate::settings::{EngineSettings, SettingError};
@@ -88,11 +89,14 @@ struct Need {
     workers: u64,
     /// What sinks and state of one worker hold.
     held_bytes: u64,
+    /// What its requests take, whatever the workers.
+    request_bytes: u64,
 }
 
 impl Need {
     fn kept_bytes(self) -> u64 {
-        self.held_bytes.saturating_add(SPARE_BYTES_MAX as u64).saturating_mul(self.workers)
+        let of_worker = self.held_bytes.saturating_add(SPARE_BYTES_MAX as u64);
+        of_worker.saturating_mul(self.workers).saturating_add(self.request_bytes)
     }
 }
 
@@ -101,7 +105,8 @@ fn needs(flows: &[Flow], engine: &EngineSettings) -> Vec<Need> {
         let engine = flow.own.settings.over(engine);
         let sinks: u64 = flow.sinks.plans.iter().map(|(_, sink)| sink.kept_bytes()).sum();
         let held_bytes = sinks.saturating_add(flow.work.kept_bytes(&engine));
-        Need { workers: engine.workers.into(), held_bytes }
+        let request_bytes = flow.commands.as_ref().map_or(0, Commands::kept_bytes);
+        Need { workers: engine.workers.into(), held_bytes, request_bytes }
     };
     flows.iter().map(need).collect()
 }
@@ -128,10 +133,10 @@ pub(crate) fn check(flows: &[Flow], engine: &EngineSettings) -> Result<(), Setti
     let workers = sum(|need| need.workers);
     let workers_min = sum(|need| need.kept_bytes()).saturating_add(workers.saturating_mul(WORKER_BYTES_MIN));
     let least = workers_min.saturating_add(PROGRAM_BYTES);
-    let held = sum(|need| need.held_bytes.saturating_mul(need.workers));
+    let held = sum(|need| need.held_bytes.saturating_mul(need.workers).saturating_add(need.request_bytes));
     let allowed = format!(
         "must be at least {least} here: {PROGRAM_BYTES} for the program and {workers_min} for its workers (there are \
-         {workers}), {held} of them for what sinks and state hold"
+         {workers}), {held} of them for what sinks, state and requests hold"
     );
     Err(SettingError::new("engine.memory_bytes", engine.memory_bytes, allowed))
 }
@@ -143,7 +148,10 @@ mod tests {
     const SINK_BYTES: u64 = 40 << 20;
 
     fn plan(memory_bytes: u64, partitions: u32) -> MemoryPlan {
-        let shares = MemoryShares::divided(memory_bytes, &[Need { workers: 1, held_bytes: SINK_BYTES }]);
+        let shares = MemoryShares::divided(
+            memory_bytes,
+            &[Need { workers: 1, held_bytes: SINK_BYTES, request_bytes: 0 }],
+        );
         shares.partitioned(partitions, 4_096, Dedupe::bytes_max(100_000))
     }
 
@@ -156,7 +164,10 @@ mod tests {
 
     #[test]
     fn flows_share_what_is_left_of_the_memory_by_their_workers() {
-        let needs = [Need { workers: 2, held_bytes: SINK_BYTES }, Need { workers: 1, held_bytes: 0 }];
+        let needs = [
+            Need { workers: 2, held_bytes: SINK_BYTES, request_bytes: 0 },
+            Need { workers: 1, held_bytes: 0, request_bytes: 0 },
+        ];
         let shares = MemoryShares::divided(512 << 20, &needs);
         let left = (512 << 20) - PROGRAM_BYTES - 2 * SINK_BYTES - 3 * SPARE_BYTES_MAX as u64;
         assert_eq!(shares.worker_bytes, left / 3);

@@ -13,6 +13,7 @@ use thalweg_core::SinkStatus;
 use thalweg_core::measured::{Latencies, Sizes};
 use thalweg_core::time::Now;
 
+use crate::commands::Counted;
 use crate::snapshot::{PartitionSnapshot, Snapshot};
 pub use list::METRICS;
 pub(crate) use text::{Told, text};
@@ -71,6 +72,8 @@ impl Metric {
             Values::Partitions(_) => &["flow", "worker", "topic", "partition"],
             Values::MemoryBudget | Values::Sizes(_) => &["flow"],
             Values::Letters => &["flow", "reason"],
+            Values::Commands(_) => &["flow"],
+            Values::CommandAnswers => &["flow", "class"],
             Values::Latencies => &["flow", "stage"],
         }
     }
@@ -93,6 +96,10 @@ enum Values {
     Partitions(fn(&PartitionSnapshot) -> Option<f64>),
     MemoryBudget,
     Letters,
+    /// Of the requests that a flow takes; those without commands have none.
+    Commands(fn(&Counted) -> u64),
+    /// By class of their status.
+    CommandAnswers,
     /// All stages, of all workers together.
     Latencies,
     /// Of all workers together.

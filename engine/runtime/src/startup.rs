@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use thalweg_connectors::kafka::topics::{Kept, TopicError, TopicShape, Topics};
 
+use crate::commands::Commands;
 use crate::exit::ExitError;
 use crate::flow::{Flow, Log};
 use crate::settings::SettingError;
@@ -15,6 +16,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) fn check(flow: &Flow) -> Result<(), SettingError> {
     flow.source.check()?;
     flow.work.check()?;
+    flow.commands.as_ref().map_or(Ok(()), Commands::check)?;
     flow.sinks.plans.iter().try_for_each(|(_, sink)| sink.check())
 }
 

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::admin::{View, Views};
 use crate::command_line::Shown;
+use crate::commands::Gateway;
 use crate::drive::{self, Ending, Plan, WorkerThread};
 use crate::ending::Endings;
 use crate::exit::{ExitError, UNFINISHED};
@@ -41,15 +42,20 @@ pub(crate) async fn supervise(
     };
     let began = Instant::now();
     let (tell, mut endings) = unbounded_channel();
-    let (mut workers, mut views) = (Vec::new(), Vec::new());
+    let (mut workers, mut views, mut gateways) = (Vec::new(), Vec::new(), Vec::new());
     let mut side_tasks = JoinSet::new();
     for plan in &plans {
+        let commands = plan.flow.commands.as_ref();
+        let gateway =
+            commands.map(|commands| Gateway::start(commands, &plan.flow.source, &plan.topics)).transpose()?;
         let of_flow = start(plan, &tell)?;
         let boards: Vec<Board> = of_flow.iter().map(|worker| Arc::clone(&worker.board)).collect();
-        let view = View::new(plan, boards, LogEnds::default())?;
+        let counts = gateway.as_ref().map(|gateway| Arc::clone(&gateway.counts));
+        let view = View { commands: counts, ..View::new(plan, boards, LogEnds::default())? };
         attend(plan, &view, &mut side_tasks);
         workers.extend(of_flow);
         views.push(view);
+        gateways.extend(gateway);
     }
     drop(tell);
     let views: Views = views.into();
@@ -70,7 +76,7 @@ pub(crate) async fn supervise(
     };
     let patience = Duration::from_millis(engine.stop_deadline_ms + CLOSE_MS);
     let signals = (&mut interrupts, &mut terminations);
-    let outcome = drain(patience, &workers, &mut endings, why_stopped, signals).await;
+    let outcome = drain(patience, (gateways, &workers), &mut endings, why_stopped, signals).await;
     side_tasks.shutdown().await;
     terminal::end_line();
     let seconds = began.elapsed().as_secs_f64();
@@ -170,15 +176,20 @@ async fn upkeep(sink: &dyn crate::flow::AnySink, interval_ms: u64) {
     }
 }
 
-/// Stops all workers and waits for them, up to the deadline or the second signal.
+/// Stops all workers and waits for them, up to the deadline or the second signal. Requests that were taken are answered
+/// first, by the workers.
 async fn drain(
     patience: Duration,
-    workers: &[WorkerThread],
+    (mut gateways, workers): (Vec<Gateway>, &[WorkerThread]),
     endings: &mut UnboundedReceiver<Ended>,
     stop: Stop,
     signals: (&mut Signal, &mut Signal),
 ) -> Result<(), ExitError> {
     let mut ended = Endings::default();
+    if !matches!(stop, Stop::Asked | Stop::Over) {
+        // A flow that fails answers nobody any more.
+        gateways.clear();
+    }
     match stop {
         Stop::Asked => tracing::info!("stopping: finishing what was read; a second signal stops at once"),
         Stop::Topic(plan, error) => {
@@ -188,15 +199,20 @@ async fn drain(
         Stop::Worker(Some((plan, ending))) => ended.note(&plan, ending),
         Stop::Worker(None) | Stop::Over => {}
     }
-    workers.iter().for_each(|worker| worker.wake.stop());
+    let answers = gateways.iter().map(|gateway| gateway.patience).sum::<Duration>();
     let all = async {
+        gateways.iter().for_each(Gateway::close);
+        for gateway in &mut gateways {
+            gateway.drained().await;
+        }
+        workers.iter().for_each(|worker| worker.wake.stop());
         while let Some((plan, ending)) = endings.recv().await {
             ended.note(&plan, ending);
         }
     };
     tokio::select! {
         () = all => {}
-        () = tokio::time::sleep(patience) => ended.silent(),
+        () = tokio::time::sleep(patience + answers) => ended.silent(),
         () = either(signals.0, signals.1) => {
             tracing::warn!("stopped at once: what was not committed is done again at the next start");
             terminal::end_line();

@@ -11,4 +11,5 @@ mod looking;
 mod refusals;
 mod replaying;
 mod stops;
+mod tokens;
 mod topics;

@@ -2,7 +2,7 @@
 //!
 //! The pure half ([`produce`], [`answer`], [`sink`], [`dead_letter`], [`settings`], [`properties`]) is always
 //! compiled. The I/O half (feature `kafka`) reads in batches (`source`), writes (`producer`), looks after topics (`topics`),
-//! reads stretches (`span`), reads changelogs back (`changelog`) and writes in transactions (`transaction`; `transactor` for
+//! reads stretches (`span`) and what comes newly to a partition (`tail`), reads changelogs back (`changelog`) and writes in transactions (`transaction`; `transactor` for
 //! an exactly-once worker, `transactions` for a replay); every `unsafe` of it is in `librdkafka`.
 
 pub mod answer;
@@ -41,6 +41,8 @@ mod reading;
 pub mod source;
 #[cfg(feature = "kafka")]
 pub mod span;
+#[cfg(feature = "kafka")]
+pub mod tail;
 #[cfg(feature = "kafka")]
 pub mod topics;
 #[cfg(feature = "kafka")]

@@ -44,6 +44,28 @@ impl KafkaProducer {
     pub fn connect(settings: &KafkaSettings, record_bytes_max: u32) -> Result<Self, ConnectError> {
         settings.check()?;
         let properties = properties::of_producer(settings, record_bytes_max);
+        Self::of_properties(properties)
+    }
+
+    /// As [`KafkaProducer::connect`], for records that somebody waits for: one that could not be written for so long is
+    /// given up, and answered with [`ItemAnswer::Refused`] when it is certain that it was not written. Records may
+    /// overtake such a one.
+    ///
+    /// # Errors
+    /// As [`KafkaProducer::connect`].
+    pub fn with_timeout(
+        settings: &KafkaSettings,
+        record_bytes_max: u32,
+        timeout: Duration,
+    ) -> Result<Self, ConnectError> {
+        settings.check()?;
+        let mut properties = properties::of_producer(settings, record_bytes_max);
+        // The last one of a name wins.
+        properties.push(("message.timeout.ms".to_owned(), timeout.as_millis().max(1).to_string()));
+        Self::of_properties(properties)
+    }
+
+    fn of_properties(properties: properties::Properties) -> Result<Self, ConnectError> {
         let client = Mutex::new(Arc::new(make(&properties)?));
         Ok(Self { client, properties })
     }
@@ -192,10 +214,12 @@ impl ProducerContext for Deliveries {
     fn delivery(&self, result: &DeliveryResult<'_>, delivery: Box<Delivery>) {
         delivery.end(match result {
             Ok(_) => ItemAnswer::Delivered,
-            Err((error, _)) => {
-                let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
-                answer_to(&(code as i32, code.to_string()))
-            }
+            Err((error, record)) => match error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown) {
+                code @ RDKafkaErrorCode::MessageTimedOut if !librdkafka::may_be_written(record) => {
+                    ItemAnswer::Refused(code.to_string())
+                }
+                code => answer_to(&(code as i32, code.to_string())),
+            },
         });
     }
 }

@@ -170,7 +170,7 @@ impl SpanReader {
     }
 }
 
-fn copy(message: &BorrowedMessage<'_>) -> LoggedRecord {
+pub(super) fn copy(message: &BorrowedMessage<'_>) -> LoggedRecord {
     LoggedRecord {
         partition: message.partition(),
         offset: message.offset(),

@@ -8,6 +8,7 @@ use thalweg_core::record::Record;
 use super::flows::Own;
 use super::sink::{SinkPlan, Sinks};
 use super::source::{DeadLetters, Dedupe, Source};
+use crate::commands::Commands;
 use crate::drive::{AtLeastOnce, Work};
 
 /// What a flow promises.
@@ -52,6 +53,8 @@ pub struct Flow {
     pub(crate) dead_letters: DeadLetters,
     /// The operators, and how they are driven for what the flow promises.
     pub(crate) work: Arc<dyn Work>,
+    /// Requests that become records of the source.
+    pub(crate) commands: Option<Commands>,
     /// What it has for itself where it is not the only flow.
     pub(crate) own: Own,
 }
@@ -72,6 +75,14 @@ impl Flow {
     #[must_use]
     pub fn named(name: &'static str) -> Named {
         Named { name }
+    }
+
+    /// Takes HTTP requests: those that become records of the source's topic, which the flow's operator must answer with
+    /// [`crate::commands::Replies`], and those that are answered at once.
+    #[must_use]
+    pub fn commands(mut self, commands: Commands) -> Self {
+        self.commands = Some(commands);
+        self
     }
 }
 
@@ -149,6 +160,7 @@ impl<O: Operator + 'static> AlmostFlow<O> {
             sinks: flow.sinks,
             dead_letters,
             work: Arc::new(AtLeastOnce { operators: flow.operators }),
+            commands: None,
             own: Own::default(),
         }
     }

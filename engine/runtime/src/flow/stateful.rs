@@ -52,6 +52,13 @@ impl OutputTopic {
         let Outgoing { key, value, headers } = record;
         run.send(self.handle, Produce { topic: &self.topic, partition: None, key, value, headers });
     }
+
+    /// As [`OutputTopic::send`], to that partition whatever the key.
+    pub(crate) fn send_to(&self, run: &mut Run<'_>, partition: i32, record: Outgoing<'_>) {
+        let Outgoing { key, value, headers } = record;
+        let partition = Some(partition);
+        run.send(self.handle, Produce { topic: &self.topic, partition, key, value, headers });
+    }
 }
 
 /// The topics of a flow, as its operator finds them when it is made.
@@ -146,6 +153,6 @@ impl<O: StatefulOperator + 'static> AlmostStateful<O> {
         let nameless = format!("{:016x}", fastrand::u64(..));
         let work = ExactlyOnceWork { operator, topics, state, transactions, nameless };
         let (sinks, work, own) = (Sinks::default(), Arc::new(work), Own::default());
-        Flow { name, source, dedupe, stage, sinks, dead_letters, work, own }
+        Flow { name, source, dedupe, stage, sinks, dead_letters, work, commands: None, own }
     }
 }

@@ -2,7 +2,10 @@
 
 use super::Kind::{Counter, Gauge, Histogram};
 use super::Metric;
-use super::Values::{Breakers, Latencies, Letters, MemoryBudget, Outcomes, Partitions, Sinks, Sizes, Worker};
+use super::Values::{
+    Breakers, CommandAnswers, Commands, Latencies, Letters, MemoryBudget, Outcomes, Partitions, Sinks, Sizes,
+    Worker,
+};
 
 /// Every metric there is.
 pub const METRICS: &[Metric] = &[
@@ -233,5 +236,36 @@ pub const METRICS: &[Metric] = &[
         Counter,
         "Timers that were due, and whose run is committed.",
         Worker(|worker, _| Some(worker.timers_fired? as f64)),
+    ),
+    Metric::new(
+        "thalweg_command_requests_total",
+        Counter,
+        "Requests that came over HTTP: commands, views, and what could be neither. Only of flows that take commands, like \
+         all that is said of requests.",
+        Commands(|counted| counted.requests),
+    ),
+    Metric::new(
+        "thalweg_command_answers_total",
+        Counter,
+        "Requests that were answered, by the class of their status.",
+        CommandAnswers,
+    ),
+    Metric::new(
+        "thalweg_command_timeouts_total",
+        Counter,
+        "Commands that got a 504: no reply within the deadline.",
+        Commands(|counted| counted.timeouts),
+    ),
+    Metric::new(
+        "thalweg_command_hang_ups_total",
+        Counter,
+        "Requests whose client was gone before there was an answer.",
+        Commands(|counted| counted.hang_ups),
+    ),
+    Metric::new(
+        "thalweg_commands_waiting",
+        Gauge,
+        "Commands that are being read, written, or wait for their reply.",
+        Commands(|counted| counted.waiting),
     ),
 ];

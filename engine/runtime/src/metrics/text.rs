@@ -11,6 +11,7 @@ use thalweg_core::time::Now;
 
 use super::histogram::{Buckets, LATENCY_BOUNDS_MS, SIZE_BOUNDS};
 use super::{METRICS, Metric, STAGES, Values};
+use crate::commands::{CLASSES, Counted};
 use crate::snapshot::{Snapshot, breaker_state};
 
 /// Names and values.
@@ -23,6 +24,7 @@ pub(crate) struct Told {
     pub(crate) snapshots: Vec<Snapshot>,
     /// Dead letters acknowledged, by reason.
     pub(crate) letters: BTreeMap<String, u64>,
+    pub(crate) commands: Option<Counted>,
 }
 
 /// All metrics of all flows.
@@ -64,6 +66,17 @@ fn of_flow(values: &Values, told: &Told, measured: &Measured, now: Now, family: 
         Values::Letters => {
             for (reason, count) in &told.letters {
                 family.sample("", &[("reason", reason)], *count as f64);
+            }
+        }
+        Values::Commands(of) => {
+            if let Some(counted) = &told.commands {
+                family.sample("", &[], of(counted) as f64);
+            }
+        }
+        Values::CommandAnswers => {
+            let answers = told.commands.iter().flat_map(|counted| counted.answers);
+            for (class, count) in CLASSES.iter().zip(answers) {
+                family.sample("", &[("class", class)], count as f64);
             }
         }
         Values::Latencies => {
@@ -122,7 +135,12 @@ fn worker(values: &Values, snapshot: &Snapshot, now: Now, sample: &mut dyn FnMut
                 }
             }
         }
-        Values::MemoryBudget | Values::Letters | Values::Latencies | Values::Sizes(_) => {}
+        Values::MemoryBudget
+        | Values::Letters
+        | Values::Commands(_)
+        | Values::CommandAnswers
+        | Values::Latencies
+        | Values::Sizes(_) => {}
     }
 }
 

@@ -146,6 +146,13 @@ pub(in crate::kafka) fn headers_of_read(message: &BorrowedMessage<'_>) -> Vec<u8
     headers
 }
 
+/// Whether a record that could not be delivered may have been written all the same.
+pub(in crate::kafka) fn may_be_written(failed: &BorrowedMessage<'_>) -> bool {
+    // SAFETY: the message lives as long as the wrapper that was borrowed.
+    let status = unsafe { ffi::rd_kafka_message_status(failed.ptr()) };
+    status != ffi::rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_NOT_PERSISTED
+}
+
 /// Whether this librdkafka is the one that [`Message::raw_headers`] was written for.
 pub(in crate::kafka) fn raw_headers_supported() -> bool {
     // SAFETY: no arguments, no state.

@@ -15,7 +15,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 pub(super) use asking::{Committed, committed_of, describe_topic, high_watermark, member_id, positions};
-pub(super) use message::{Message, headers_of_read, raw_headers_supported};
+pub(super) use message::{Message, headers_of_read, may_be_written, raw_headers_supported};
 pub(super) use partition_queue::{MessageArray, PartitionQueue};
 pub(super) use producing::{CommitFailed, TopicHandle, commit_transaction, produce, produce_to};
 

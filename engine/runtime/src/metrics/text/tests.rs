@@ -41,7 +41,14 @@ fn snapshot() -> Snapshot {
 
 fn told() -> Told {
     let letters = [(NASTY.to_owned(), 2)].into();
-    Told { flow: "message-search", memory_bytes: 256 << 20, snapshots: vec![snapshot(), snapshot()], letters }
+    let commands = Counted { requests: 9, answers: [0, 4, 0, 2, 1], timeouts: 1, hang_ups: 1, waiting: 1 };
+    Told {
+        flow: "message-search",
+        memory_bytes: 256 << 20,
+        snapshots: vec![snapshot(), snapshot()],
+        letters,
+        commands: Some(commands),
+    }
 }
 
 /// The samples of one family, by name and labels.
