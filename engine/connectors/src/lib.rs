@@ -1,4 +1,5 @@
 //! One folder per outside system.
 
 pub mod elasticsearch;
+pub mod http;
 pub mod kafka;

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::sink::FollowUp;
+
 /// Why a record was refused, for its dead letter: a stable class and a message for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
@@ -23,12 +25,20 @@ impl Reason {
 pub enum Verdict {
     /// Applied, durable.
     Done,
+    /// It has its answer, and that must become an effect of another sink: it ends when that one has ended.
+    Answered(FollowUp),
     /// Nothing to do: something newer has been applied already.
     Superseded,
     /// Refused for what it is; sending it again can't help.
     Refused(Reason),
     /// Refused for load: 429, throttled, overloaded.
     Overloaded,
+    /// Refused for load by a system that says so of itself, whatever the item (429 of a request of one item): the whole
+    /// sink is asked less.
+    ComeBack {
+        /// How long it wants to be left alone with this item at least (`Retry-After`); 0: it does not say.
+        after_ms: u64,
+    },
     /// The outside system is not in a state to take it: down, forbidden, index missing, blocked, shard unavailable.
     SinkDown(Reason),
     /// It is not known whether it was applied.
@@ -36,6 +46,10 @@ pub enum Verdict {
     /// Refused, and we can't tell why; worth some more attempts.
     Unclear(Reason),
 }
+
+/// An outside system that asks to be left alone for longer is asked again after this: keys must not wait for days because
+/// of one wrong header.
+const COME_BACK_MS_MAX: u64 = 10 * 60 * 1_000;
 
 /// Why a request failed as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +72,8 @@ pub enum Action {
         /// Whether something newer had been applied.
         superseded: bool,
     },
+    /// Its slot stays open for what follows from it, which is queued at its sink.
+    Follow(FollowUp),
     /// Its record goes to the dead letters; its key waits for their acknowledgement.
     DeadLetter(Reason),
     /// Its key is parked, and it goes out again after a backoff.
@@ -66,6 +82,8 @@ pub enum Action {
         counts: bool,
         /// What the retry waits for, for people.
         reason: Option<Reason>,
+        /// The outside system asks for at least this wait.
+        at_least_ms: u64,
     },
 }
 
@@ -75,8 +93,9 @@ impl Verdict {
     /// | verdict | what is done | counted |
     /// |---|---|---|
     /// | done, superseded | close | |
+    /// | answered | queue what follows | |
     /// | refused for what it is | dead letter | |
-    /// | refused for load | park | no |
+    /// | refused for load | park, as long as it asks for | no |
     /// | sink's state | park (the breaker watches) | no |
     /// | unknown outcome | park: effects are idempotent | no |
     /// | unclear | park, dead letter at `attempts_max` | yes |
@@ -85,15 +104,19 @@ impl Verdict {
         match self {
             Self::Done => Action::Close { superseded: false },
             Self::Superseded => Action::Close { superseded: true },
+            Self::Answered(follow_up) => Action::Follow(follow_up),
             Self::Refused(reason) => Action::DeadLetter(reason),
-            Self::Overloaded => Action::Park { counts: false, reason: None },
+            Self::Overloaded => Action::Park { counts: false, reason: None, at_least_ms: 0 },
+            Self::ComeBack { after_ms } => {
+                Action::Park { counts: false, reason: None, at_least_ms: after_ms.min(COME_BACK_MS_MAX) }
+            }
             Self::SinkDown(reason) | Self::Unknown(reason) => {
-                Action::Park { counts: false, reason: Some(reason) }
+                Action::Park { counts: false, reason: Some(reason), at_least_ms: 0 }
             }
             Self::Unclear(reason) if attempts_max.is_some_and(|max| attempts + 1 >= max) => {
                 Action::DeadLetter(reason)
             }
-            Self::Unclear(reason) => Action::Park { counts: true, reason: Some(reason) },
+            Self::Unclear(reason) => Action::Park { counts: true, reason: Some(reason), at_least_ms: 0 },
         }
     }
 }

@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use crate::failure::Reason;
 use crate::flight::{Flight, Item, Queued, Tries};
 use crate::position::{PartitionId, Position};
-use crate::sink::Domain;
+use crate::sink::{Domain, FollowUp};
 use crate::table::TableSet;
 use crate::tracker::Pending;
 use held::{HeldKeys, OwnedItem};
@@ -24,6 +24,8 @@ use queue::EffectQueue;
 pub(crate) enum LaneEvent {
     /// It has ended.
     Closed { pending: Pending, superseded: bool },
+    /// It has ended, and this follows from it: the record's part goes on as that.
+    Followed { pending: Pending, key_hash: u64, follow_up: FollowUp },
     /// It was refused: its record must be dead-lettered, and its key waits for that.
     Refused { pending: Pending, key_hash: u64, reason: Reason, tries: Tries },
     /// It will wait: its record's original must not pin its batch.
@@ -374,6 +376,14 @@ impl Lane {
     /// The effects in the air.
     pub(crate) fn in_flight(&self) -> impl Iterator<Item = Position> + '_ {
         self.flight.iter().flat_map(|flight| &flight.items).map(|item| item.pending.position())
+    }
+
+    /// Whether an effect that `wanted` names waits or is in the air.
+    pub(crate) fn holds(&self, wanted: impl Fn(&Pending) -> bool) -> bool {
+        let held = self.held.iter().flat_map(|(_, held)| &held.items);
+        self.flies(&wanted)
+            || self.queue.iter().any(|item| wanted(&item.pending))
+            || self.ready.iter().chain(held).any(|item| wanted(&item.pending))
     }
 
     /// Whether an effect that `wanted` names is in the air.

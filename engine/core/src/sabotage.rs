@@ -53,11 +53,17 @@ pub enum Bug {
     PassOverLostOffsets,
     /// Takes metadata that it can't read to say that everything up to the log's end is finished.
     UnreadableMetadataIsFinished,
+    /// A record is finished when its call has its answer, although the record that follows from it is still on its way.
+    CloseBeforeFollowUp,
+    /// What should follow from an answer is forgotten.
+    ForgetFollowUps,
+    /// Records that follow from calls and wait are dropped when their partition is revoked, those of later calls are not.
+    DropFollowUpsOnRevoke,
 }
 
 impl Bug {
     /// Every bug.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 26] = [
         Self::CommitBeforeAck,
         Self::CommitReadOnRevoke,
         Self::RetryOutOfOrder,
@@ -81,6 +87,9 @@ impl Bug {
         Self::BelieveStalePositions,
         Self::PassOverLostOffsets,
         Self::UnreadableMetadataIsFinished,
+        Self::CloseBeforeFollowUp,
+        Self::ForgetFollowUps,
+        Self::DropFollowUpsOnRevoke,
     ];
 }
 

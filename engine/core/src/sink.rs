@@ -4,7 +4,7 @@
 //! and goes on until every effect of the flight has its [`Verdict`]. Queueing, order, retry, breaker and dead
 //! letters are the lane's and the failure policy's business, never the sink's.
 
-use crate::failure::{RequestFailure, Verdict};
+use crate::failure::{Reason, RequestFailure, Verdict};
 use crate::flight::Flight;
 
 /// A lane of one sink, counted from 0.
@@ -67,6 +67,17 @@ pub trait SinkMachine {
     fn one_per_domain(&self) -> bool {
         true
     }
+
+    /// The effect has failed for an unclear reason as often as is allowed, this time included: what follows from that
+    /// instead of a dead letter, if anything.
+    fn gave_up(&mut self, _effect: &[u8], _reason: &Reason, _attempts: u32) -> Option<FollowUp> {
+        None
+    }
+
+    /// What may follow from its effects, if anything; must not change.
+    fn follow_ups(&self) -> Option<FollowUps> {
+        None
+    }
 }
 
 /// A sink that operators can address: how one effect becomes bytes.
@@ -109,6 +120,49 @@ impl<S> SinkHandle<S> {
     #[must_use]
     pub fn index(self) -> u8 {
         self.index
+    }
+}
+
+/// What may follow from the effects of a sink.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FollowUps {
+    /// Effects of the sink at this index, which stands further down in the worker's list.
+    pub sink: u8,
+    /// A [`FollowUp`] takes at most so many bytes. Each record reserves as many while it is open.
+    pub bytes_max: u32,
+}
+
+/// An effect of another sink that follows from what became of an effect: the answer to a call that becomes a record.
+///
+/// It takes the place of the effect it follows from: the record's part ends when the follow-up has ended. Follow-ups are
+/// queued at their sink in the order in which the effects ended: in the log's for each order domain, and for each key too
+/// where flights hold one effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FollowUp {
+    pub(crate) sink: u8,
+    pub(crate) domain: Domain,
+    pub(crate) bytes: Box<[u8]>,
+}
+
+impl FollowUp {
+    /// That effect, of a sink that stands further down in the worker's list than the one it follows from.
+    #[must_use]
+    pub fn new<S: Sink>(sink: SinkHandle<S>, effect: S::Effect<'_>) -> Self {
+        let mut bytes = Vec::new();
+        let domain = S::encode(effect, &mut bytes);
+        Self { sink: sink.index(), domain, bytes: bytes.into() }
+    }
+
+    /// What it takes.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The bytes that [`Sink::encode`] wrote for it.
+    #[must_use]
+    pub fn effect(&self) -> &[u8] {
+        &self.bytes
     }
 }
 

@@ -236,6 +236,11 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
         self.lanes.iter().any(|lane| lane.flies(|pending| is_of(pending, partition, epoch)))
     }
 
+    /// Whether an effect of that epoch is anywhere here.
+    pub(crate) fn holds(&self, partition: PartitionId, epoch: Epoch) -> bool {
+        self.lanes.iter().any(|lane| lane.holds(|pending| is_of(pending, partition, epoch)))
+    }
+
     pub(crate) fn dead_letter_ended(&mut self, lane: LaneId, key_hash: u64, events: &mut Vec<LaneEvent>) {
         self.lanes[usize::from(lane.0)].dead_letter_ended(key_hash, events);
     }

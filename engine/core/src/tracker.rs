@@ -42,6 +42,16 @@ impl Pending {
         self.sequence = sequence;
     }
 
+    /// A duty of the same record that no tracker waits for (sabotage only).
+    pub(crate) fn stray(&self) -> Self {
+        Self { position: self.position, sequence: DETACHED }
+    }
+
+    /// Whether no tracker waits for it.
+    pub(crate) fn is_stray(&self) -> bool {
+        self.sequence == DETACHED
+    }
+
     /// A duty that no tracker waits for; for testing sinks by themselves.
     pub(crate) fn detached(offset: i64) -> Self {
         let position = Position { partition: PartitionId(0), epoch: Epoch(0), offset };

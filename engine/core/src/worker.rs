@@ -22,7 +22,7 @@ use crate::operator::{Collected, Operator};
 use crate::outcome::Outcome;
 use crate::position::{Epoch, PartitionId, Position};
 use crate::sabotage::{Bug, Conduct, Sound};
-use crate::sink::{LaneId, Request, SinkMachine};
+use crate::sink::{FollowUps, LaneId, Request, SinkMachine};
 use crate::sink_lanes::{Departure, SinkLanes, SinkSettings, SinkStatus};
 use crate::table::Table;
 use crate::time::Now;
@@ -71,6 +71,10 @@ pub struct Worker<O, X = Sound> {
     accounts: Accounts,
     measured: Measured,
     reserved_bytes: u64,
+    /// What may follow from a record's effects, in bytes at most.
+    follow_up_bytes: u64,
+    /// By sink: whether effects of others lead to effects of it.
+    takes_follow_ups: Vec<bool>,
     /// Of the batch that is being taken in, by record.
     looks: Vec<Look>,
     collected: Collected,
@@ -100,6 +104,18 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
     ) -> Self {
         assert!(sinks.len() < usize::from(u8::MAX), "a flow has at most 254 sinks");
         let sink_names = sinks.iter().map(|sink| sink.name).collect();
+        let mut takes_follow_ups = vec![false; sinks.len()];
+        let mut follow_up_bytes = 0;
+        for (index, sink) in sinks.iter().enumerate() {
+            let Some(FollowUps { sink: next, bytes_max }) = sink.machine.follow_ups() else { continue };
+            let next = usize::from(next);
+            assert!(
+                next > index && next < sinks.len(),
+                "a follow-up's sink stands further down: nothing goes in circles"
+            );
+            takes_follow_ups[next] = true;
+            follow_up_bytes += u64::from(bytes_max);
+        }
         let lanes = |sink: NamedSink| SinkLanes::new(sink.machine, sink.settings, false, conduct.clone());
         Self {
             settings,
@@ -118,6 +134,8 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
             accounts: Accounts::default(),
             measured: Measured::default(),
             reserved_bytes: 0,
+            follow_up_bytes,
+            takes_follow_ups,
             looks: Vec::new(),
             collected: Collected::default(),
             lane_events: Vec::new(),
@@ -221,6 +239,9 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
 
     /// Ends one part of a record.
     fn close(&mut self, mut pending: Pending, outcome: Outcome) {
+        if self.conduct.has(Bug::CloseBeforeFollowUp) && pending.is_stray() {
+            return pending.abandon();
+        }
         if self.conduct.has(Bug::TrustEndedEpoch) {
             let state = self.partitions[pending.position().partition.index()].as_ref();
             match state.and_then(|state| state.tracker.place_of(&pending)) {

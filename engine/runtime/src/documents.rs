@@ -13,7 +13,7 @@ use thalweg_core::sink::{Reply, Request};
 
 use crate::document_search::DocumentSearch;
 use crate::exit::ExitError;
-use crate::flow::{Connection, Log, Search, SinkPlan, Waiting};
+use crate::flow::{Connection, Log, Search, SinkPlan, Sinks, Waiting};
 use crate::settings::SettingError;
 
 /// Time between two looks for tombstones that may go; they are kept for days.
@@ -96,7 +96,7 @@ impl SinkPlan for Documents {
         })
     }
 
-    fn machine(&self) -> DocumentSink {
+    fn machine(&self, _sinks: &Sinks) -> DocumentSink {
         DocumentSink::new(self.settings.options(self.found.lock().generation))
     }
 

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod admin;
+mod call_sink;
 mod clock;
 mod command_line;
 pub mod commands;
@@ -26,6 +27,7 @@ mod page;
 mod program;
 mod progress;
 mod raise_generation;
+mod records;
 mod report;
 pub mod settings;
 mod snapshot;
@@ -52,12 +54,14 @@ pub use thalweg_core::sink::SinkHandle;
 
 /// Kafka: its settings, and for tools beside the flows: topics, stretches of them, transactions.
 pub mod kafka {
+    pub use crate::records::Records;
     pub use thalweg_connectors::kafka::answer::ItemAnswer;
     pub use thalweg_connectors::kafka::produce::Produce;
     pub use thalweg_connectors::kafka::secret::Secret;
     pub use thalweg_connectors::kafka::settings::{
         GroupSettings, KafkaSettings, SaslMechanism, SaslSettings, TlsSettings,
     };
+    pub use thalweg_connectors::kafka::sink::KafkaSink;
     pub use thalweg_connectors::kafka::span::{LoggedRecord, Polled, Span, SpanReader};
     pub use thalweg_connectors::kafka::topics::{TopicDescription, TopicError, Topics};
     pub use thalweg_connectors::kafka::transactions::{Position, TransactionError, Transactions, Written};
@@ -69,6 +73,13 @@ pub mod kafka {
 pub mod dead_letters {
     pub use thalweg_connectors::kafka::dead_letter::{HEADER_NAMES, LEFT_OUT_NAMES};
     pub use thalweg_core::dead_letter::REPLAY_COUNT;
+}
+
+/// Calls to other systems over HTTP, and the records that follow from their answers.
+pub mod calls {
+    pub use crate::call_sink::{Calls, FollowUps};
+    pub use thalweg_connectors::http::settings::HttpSettings;
+    pub use thalweg_connectors::http::{Call, Conclusion, Conflict, Ended, HttpAnswer, HttpSink, Method};
 }
 
 /// Documents in Elasticsearch.

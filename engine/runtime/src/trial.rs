@@ -108,7 +108,7 @@ pub(crate) fn at_least_once<O: Operator>(
 fn worker<O: Operator>(flow: &Flow, operators: O) -> Worker<O> {
     let plans = flow.sinks.plans.iter();
     let sinks: Vec<_> = plans
-        .map(|(name, plan)| NamedSink { name, machine: plan.machine(), settings: plan.settings() })
+        .map(|(name, plan)| NamedSink { name, machine: plan.machine(&flow.sinks), settings: plan.settings() })
         .collect();
     let letters = (Box::new(DeadLetters::new("dead-letters")) as Box<_>, SinkSettings::default());
     let settings = WorkerSettings {

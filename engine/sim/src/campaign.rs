@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::call_flow::CallFlow;
 use crate::message_flow::MessageFlow;
 use crate::run::{Options, Run, run};
 use crate::sabotage::Sabotage;
@@ -14,19 +15,22 @@ use crate::transactional;
 pub enum Guarantee {
     /// Effects on outside systems.
     AtLeastOnce,
+    /// Effects on outside systems whose answers become records.
+    Calls,
     /// State, timers and records, in transactions.
     ExactlyOnce,
 }
 
 impl Guarantee {
     /// Each.
-    pub const ALL: [Self; 2] = [Self::AtLeastOnce, Self::ExactlyOnce];
+    pub const ALL: [Self; 3] = [Self::AtLeastOnce, Self::Calls, Self::ExactlyOnce];
 
     /// Its name on the command line and in reports.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::AtLeastOnce => "at-least-once",
+            Self::Calls => "calls",
             Self::ExactlyOnce => "exactly-once",
         }
     }
@@ -35,7 +39,7 @@ impl Guarantee {
     #[must_use]
     pub fn faults(self) -> &'static [Count] {
         match self {
-            Self::AtLeastOnce => &Count::FAULTS,
+            Self::AtLeastOnce | Self::Calls => &Count::FAULTS,
             Self::ExactlyOnce => &Count::TRANSACTION_FAULTS,
         }
     }
@@ -45,6 +49,7 @@ impl Guarantee {
     pub fn run(self, seed: u64, options: Options) -> Run {
         match self {
             Self::AtLeastOnce => run(MessageFlow, seed, options),
+            Self::Calls => run(CallFlow, seed, options),
             Self::ExactlyOnce => transactional::run(seed, options),
         }
     }

@@ -1,10 +1,12 @@
 //! What a flow brings to be simulated: its operator and sinks as they run in production, and a small world around
 //! them: traffic, the outside systems, and a naive sequential reader that says what must come out.
 
+use thalweg_core::SinkSettings;
 use thalweg_core::operator::Operator;
 use thalweg_core::sink::{Request, SinkMachine};
 
 use crate::broker::log::{LogRecord, NewRecord};
+use crate::checks::Violation;
 use crate::sabotage::Behaviour;
 use crate::weather::Weather;
 
@@ -24,6 +26,10 @@ pub trait Flow: Clone + Send + Sync {
     /// The sinks of a new worker, in the order of the operator's handles: names and pure halves. A sink whose rules
     /// can be broken takes them from `behaviour`.
     fn sinks(&self, behaviour: Behaviour) -> Vec<(&'static str, Box<dyn SinkMachine>)>;
+    /// How that sink is driven; `drawn` is what the seed says of sinks.
+    fn sink_settings(&self, _sink: usize, drawn: SinkSettings) -> SinkSettings {
+        drawn
+    }
     /// The world around one run; `window` is the dedupe window in offsets.
     fn outside(&self, partitions: u32, window: u64) -> Self::Outside;
 }
@@ -50,6 +56,16 @@ pub trait Outside {
         weather: &mut Weather,
         touches: &mut Vec<Touch>,
     ) -> (u16, Vec<u8>);
+
+    /// Whether a request to that sink may hold only one effect of each order domain.
+    fn one_per_domain(&self, _sink: usize) -> bool {
+        true
+    }
+
+    /// A rule of its own that the outside world has seen broken since it was last asked.
+    fn broken(&mut self) -> Option<Violation> {
+        None
+    }
 
     /// The outside system behind that sink restarts: what it keeps in memory only is gone.
     fn restart(&mut self, sink: usize);

@@ -3,10 +3,11 @@
 //! [`run()`] takes a [`Flow`] through the history of one seed: a broker with its group, processes that crash, freeze,
 //! stop and come back, a network that loses and delays, outside systems that refuse, all on simulated time. The seed
 //! decides every interleaving, so a failing seed fails again. [`checks::INVARIANTS`] says what is checked;
-//! [`message_flow`] is a flow to learn from. [`transactional`] does the same with an exactly-once flow, on a broker with
+//! [`message_flow`] is a flow to learn from, [`call_flow`] one whose effects lead to others. [`transactional`] does the same with an exactly-once flow, on a broker with
 //! transactions.
 
 mod broker;
+pub mod call_flow;
 pub mod campaign;
 pub mod checks;
 mod counter_flow;

@@ -13,12 +13,13 @@ use thalweg_sim::{Count, Options, Run, Watch};
 
 /// Runs the engine through simulated histories: crashes, rebalances, partial failures, late answers, clock jumps.
 ///
-/// A seed has two histories: one of an at-least-once flow that writes documents, and one of an exactly-once flow that keeps
-/// counters and timers in transactions. Each follows from the seed alone. After and during each run invariants are checked
+/// A seed has three histories: one of an at-least-once flow that writes documents, one of an at-least-once flow that makes
+/// calls whose answers become records, and one of an exactly-once flow that keeps counters and timers in transactions. Each
+/// follows from the seed alone. After and during each run invariants are checked
 /// (list them with --invariants). A failing history prints the command that replays it.
 ///
 /// The report's `share_with` says in which share of the histories a kind of fault occurred at least once. Where it can occur
-/// in both kinds of history it is the lower one of the two shares, and each share is one of all histories of that kind.
+/// in several kinds of history it is the lowest of their shares, and each share is one of all histories of that kind.
 ///
 /// Examples:
 ///
@@ -56,6 +57,7 @@ struct Arguments {
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum OnlyGuarantee {
     AtLeastOnce,
+    Calls,
     ExactlyOnce,
 }
 
@@ -64,6 +66,7 @@ impl Arguments {
         match self.guarantee {
             None => &Guarantee::ALL,
             Some(OnlyGuarantee::AtLeastOnce) => &[Guarantee::AtLeastOnce],
+            Some(OnlyGuarantee::Calls) => &[Guarantee::Calls],
             Some(OnlyGuarantee::ExactlyOnce) => &[Guarantee::ExactlyOnce],
         }
     }

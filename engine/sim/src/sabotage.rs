@@ -77,6 +77,9 @@ impl Sabotage {
     pub fn guarantee(self) -> Guarantee {
         match self {
             Self::ExactlyOnce(_) | Self::Driver(_) => Guarantee::ExactlyOnce,
+            Self::Engine(Bug::CloseBeforeFollowUp | Bug::ForgetFollowUps | Bug::DropFollowUpsOnRevoke) => {
+                Guarantee::Calls
+            }
             _ => Guarantee::AtLeastOnce,
         }
     }

@@ -1,6 +1,7 @@
 //! A few histories, small enough for every test run: the command runs thousands.
 
 use thalweg_core::sabotage::{Bug, ExactlyOnceBug};
+use thalweg_sim::call_flow::CallFlow;
 use thalweg_sim::campaign::{Guarantee, catch_all, run_seeds};
 use thalweg_sim::message_flow::MessageFlow;
 use thalweg_sim::sabotage::{DriverBug, Sabotage};
@@ -60,6 +61,37 @@ fn broken_engines_are_caught() {
             "the unbroken engine fails a seed of {}",
             caught.sabotage.name()
         );
+    }
+}
+
+fn calls(seed: u64, options: Options) -> Run {
+    run(CallFlow, seed, options)
+}
+
+#[test]
+fn every_invariant_holds_in_some_histories_of_calls() {
+    let summary = run_seeds(&calls, 1, 60, |_| {});
+    let failed: Vec<_> = summary.failed.iter().map(|run| (run.seed, &run.violation)).collect();
+    assert!(failed.is_empty(), "{failed:?}");
+    for count in Guarantee::Calls.faults() {
+        assert!(summary.share_with(*count) > 1.0 / 3.0, "{} is rare", count.name());
+    }
+}
+
+#[test]
+fn records_that_do_not_follow_from_their_call_are_missed() {
+    let broken = [
+        Sabotage::Engine(Bug::CloseBeforeFollowUp),
+        Sabotage::Engine(Bug::ForgetFollowUps),
+        Sabotage::Engine(Bug::DropFollowUpsOnRevoke),
+        // These show here as well as with documents.
+        Sabotage::Engine(Bug::RetryOutOfOrder),
+        Sabotage::Engine(Bug::UnknownIsDone),
+    ];
+    for caught in catch_all(&calls, &broken, 1, 60, |_| {}) {
+        let name = caught.sabotage.name();
+        assert!(caught.by.is_some(), "{name} escaped");
+        assert_eq!(caught.sound_fails, None, "the unbroken engine fails a seed of {name}");
     }
 }
 

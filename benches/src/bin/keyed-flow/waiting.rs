@@ -4,7 +4,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use thalweg::flow::{Connection, Log, SinkPlan, Waiting};
+use thalweg::flow::{Connection, Log, SinkPlan, Sinks, Waiting};
 use thalweg::settings::SettingError;
 use thalweg::{ExitError, Operator, Output, Reason, Record, SinkHandle, Step};
 use thalweg_benches::sequenced;
@@ -111,7 +111,7 @@ impl SinkPlan for Waits {
         Box::pin(async { Ok(()) })
     }
 
-    fn machine(&self) -> WaitingSink {
+    fn machine(&self, _sinks: &Sinks) -> WaitingSink {
         WaitingSink { tally: Tally::default(), records: self.records }
     }
 

@@ -60,8 +60,8 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
             self.decide(index, item, verdict, &bytes, turn);
         }
         let told = &mut turn.events[told..];
-        if told.iter().any(|event| matches!(event, LaneEvent::Refused { .. })) {
-            // Oldest first: so the dead letters of a key are queued in the order of the log.
+        if told.iter().any(|event| matches!(event, LaneEvent::Refused { .. } | LaneEvent::Followed { .. })) {
+            // Oldest first: so the dead letters of a key, and what follows, are queued in the order of the log.
             told.reverse();
         }
         (flight.bytes, flight.verdicts, flight.items) = (bytes, verdicts, items);
@@ -117,11 +117,16 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
 
     /// A flight whose items were judged one by one: what they say about the sink as a whole.
     fn judge_items(&mut self, index: usize, flight: &Flight, now: Now) {
-        let (mut alive, mut overloaded, mut down) = (0usize, 0usize, None);
+        let (mut alive, mut overloaded, mut told, mut down) = (0usize, 0usize, false, None);
         for verdict in flight.verdicts.iter().flatten() {
             match verdict {
-                Verdict::Done | Verdict::Superseded | Verdict::Refused(_) | Verdict::Unclear(_) => alive += 1,
+                Verdict::Done
+                | Verdict::Answered(_)
+                | Verdict::Superseded
+                | Verdict::Refused(_)
+                | Verdict::Unclear(_) => alive += 1,
                 Verdict::Overloaded => overloaded += 1,
+                Verdict::ComeBack { .. } => (overloaded, told) = (overloaded + 1, true),
                 Verdict::SinkDown(reason) | Verdict::Unknown(reason) => down = Some(reason),
             }
         }
@@ -135,8 +140,8 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
         }
         self.sink_is_alive();
         self.lanes[index].go_now();
-        // One stubborn document is no overload: only a good part of a flight slows the sink down.
-        if overloaded > 1 && overloaded * 10 >= flight.len() {
+        // One stubborn document is no overload: only a good part of a flight slows the sink down, or its own word.
+        if told || (overloaded > 1 && overloaded * 10 >= flight.len()) {
             self.pacing.overloaded();
         } else {
             self.pacing.went_well();
@@ -181,9 +186,16 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
             self.lanes[index].put_back(item, effect, turn.events);
             return;
         };
-        let action = self.action(verdict, &item);
+        let action = self.action(verdict, &item, effect);
         let lane = &mut self.lanes[index];
         match action {
+            Action::Follow(follow_up) => {
+                if item.head {
+                    lane.head_ended(item.key_hash);
+                }
+                let Item { pending, key_hash, .. } = item;
+                turn.events.push(LaneEvent::Followed { pending, key_hash, follow_up });
+            }
             Action::Close { superseded } => {
                 if item.head {
                     lane.head_ended(item.key_hash);
@@ -196,7 +208,7 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
                 let Item { pending, key_hash, tries, .. } = item;
                 turn.events.push(LaneEvent::Refused { pending, key_hash, reason, tries });
             }
-            Action::Park { counts, reason } => {
+            Action::Park { counts, reason, at_least_ms } => {
                 self.status.retries += 1;
                 if let Some(reason) = reason {
                     self.status.last_error = Some(reason);
@@ -206,7 +218,8 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
                 }
                 item.tries.failures = item.tries.failures.saturating_add(1);
                 item.tries.counted += u32::from(counts);
-                let due_ms = turn.now.plus_ms(self.settings.retry.wait_ms(item.tries.failures, turn.rng));
+                let wait_ms = self.settings.retry.wait_ms(item.tries.failures, turn.rng);
+                let due_ms = turn.now.plus_ms(wait_ms.max(at_least_ms));
                 if self.conduct.has(Bug::RetryOutOfOrder) {
                     lane.enqueue(item.pending, item.key_hash, item.domain, effect, item.queued);
                 } else {
@@ -216,17 +229,27 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
         }
     }
 
-    fn action(&self, verdict: Verdict, item: &Item) -> Action {
+    fn action(&mut self, verdict: Verdict, item: &Item, effect: &[u8]) -> Action {
         let verdict = match verdict {
-            Verdict::Overloaded if self.conduct.has(Bug::Ignore429Items) => Verdict::Done,
+            Verdict::Overloaded | Verdict::ComeBack { .. } if self.conduct.has(Bug::Ignore429Items) => {
+                Verdict::Done
+            }
             Verdict::Overloaded if self.conduct.has(Bug::DeadLetterOverloaded) => {
                 Verdict::Refused(Reason::new("overloaded", "sabotage"))
             }
             verdict => verdict,
         };
+        let unclear = matches!(verdict, Verdict::Unclear(_));
         match verdict.policy(item.tries.counted, self.settings.attempts_max) {
             Action::DeadLetter(reason) if self.last_resort => {
-                Action::Park { counts: false, reason: Some(reason) }
+                Action::Park { counts: false, reason: Some(reason), at_least_ms: 0 }
+            }
+            Action::DeadLetter(reason) if unclear => {
+                let attempts = item.tries.failures.saturating_add(1);
+                match self.machine.gave_up(effect, &reason, attempts) {
+                    Some(follow_up) => Action::Follow(follow_up),
+                    None => Action::DeadLetter(reason),
+                }
             }
             action => action,
         }

@@ -11,6 +11,7 @@ use crate::flight::Flight;
 use crate::measured::Measured;
 use crate::pacing::PacingSettings;
 use crate::sabotage::Sound;
+use crate::sink::FollowUp;
 use crate::tracker::OffsetTracker;
 
 const PARTITION: PartitionId = PartitionId(0);
@@ -42,6 +43,7 @@ impl SinkMachine for Dictated {
                 1 => Verdict::Overloaded,
                 2 => Verdict::SinkDown(reason()),
                 3 => Verdict::Unclear(reason()),
+                5 => Verdict::Answered(FollowUp { sink: 1, domain: flight.domain(index), bytes: [].into() }),
                 _ => Verdict::Refused(reason()),
             };
             flight.settle(index, verdict);
@@ -58,7 +60,8 @@ enum Answer {
 }
 
 fn answers() -> impl Strategy<Value = Vec<Answer>> {
-    let item = prop_oneof![8 => Just(0u8), 1 => Just(1), 1 => Just(2), 1 => Just(3), 1 => Just(4)];
+    let item =
+        prop_oneof![8 => Just(0u8), 1 => Just(1), 1 => Just(2), 1 => Just(3), 1 => Just(4), 2 => Just(5)];
     let one = prop_oneof![
         5 => prop::collection::vec(item, 20).prop_map(Answer::Items),
         1 => Just(Answer::Whole(429)),
@@ -126,7 +129,7 @@ impl Bench {
         let mut batch = Vec::new();
         for event in events {
             match event {
-                LaneEvent::Closed { pending, .. } => {
+                LaneEvent::Closed { pending, .. } | LaneEvent::Followed { pending, .. } => {
                     batch.push((pending.position().offset, None, Some(pending)))
                 }
                 LaneEvent::Refused { pending, key_hash, .. } => {
@@ -175,23 +178,29 @@ fn lanes_are_saturated_when_each_has_its_next_flight_waiting() {
 }
 
 #[test]
-fn refusals_of_one_flight_are_told_in_the_order_of_the_log() {
+fn refusals_and_follow_ups_of_one_flight_are_told_in_the_order_of_the_log() {
+    for code in [4, 5] {
+        told_in_order(code);
+    }
+}
+
+fn told_in_order(code: u8) {
     let mut bench = Bench::new();
     (0..3).for_each(|offset| bench.enqueue(offset, 1, offset as u64));
     bench.pump();
     let departure = bench.out.remove(0);
-    let reply = Reply::Answer { status: 200, body: vec![4, 4, 4] };
+    let reply = Reply::Answer { status: 200, body: vec![code; 3] };
     let mut events = Vec::new();
     let mut turn = Turn::new(bench.now, &mut bench.rng, &mut bench.out, &mut events, &mut bench.measured);
     bench.lanes.replied(departure.lane, reply, &mut turn);
     let mut told = Vec::new();
     for event in events {
-        if let LaneEvent::Refused { pending, .. } = event {
+        if let LaneEvent::Refused { pending, .. } | LaneEvent::Followed { pending, .. } = event {
             told.push(pending.position().offset);
             pending.abandon();
         }
     }
-    assert_eq!(told, [0, 1, 2], "their dead letters are queued in that order");
+    assert_eq!(told, [0, 1, 2], "their dead letters, or what follows from them, are queued in that order");
 }
 
 proptest! {

@@ -207,9 +207,12 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
             let Some(Some(state)) = self.partitions.get_mut(partition.index()) else { continue };
             state.revoked = true;
             let epoch = state.epoch;
-            // What has not been sent is left to the next owner; what is in the air is waited for.
-            for sink in &mut self.sinks {
-                sink.purge(*partition, epoch, &mut self.lane_events);
+            // What has not been sent is left to the next owner; what is in the air is waited for. So is what follows from
+            // it, with all that is queued before: a key's next follow-up must not go without the one before it.
+            for (sink, takes_follow_ups) in self.sinks.iter_mut().zip(&self.takes_follow_ups) {
+                if !takes_follow_ups || self.conduct.has(Bug::DropFollowUpsOnRevoke) {
+                    sink.purge(*partition, epoch, &mut self.lane_events);
+                }
             }
             self.dead_letters.purge(*partition, epoch, &mut self.lane_events);
             self.purge_admission(*partition, epoch);
@@ -271,8 +274,12 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
 
     fn flies(&self, partition: PartitionId) -> bool {
         let Some(Some(state)) = self.partitions.get(partition.index()) else { return false };
+        let mut sinks = self.sinks.iter().zip(&self.takes_follow_ups);
         self.dead_letters.flies(partition, state.epoch)
-            || self.sinks.iter().any(|sink| sink.flies(partition, state.epoch))
+            || sinks.any(|(sink, takes_follow_ups)| match takes_follow_ups {
+                true => sink.holds(partition, state.epoch),
+                false => sink.flies(partition, state.epoch),
+            })
     }
 
     /// Ends the partition's epoch: what is open is given up, what is still in the air is dropped when it lands.

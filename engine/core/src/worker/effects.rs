@@ -11,7 +11,7 @@ use crate::outcome::Outcome;
 use crate::position::{PartitionId, Position};
 use crate::record::Record;
 use crate::sabotage::{Bug, Conduct};
-use crate::sink::{LaneId, Reply};
+use crate::sink::{FollowUp, FollowUps, LaneId, Reply};
 use crate::sink_lanes::{Departure, Turn};
 use crate::time::Now;
 use crate::tracker::Pending;
@@ -131,6 +131,9 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
                 LaneEvent::Closed { pending, superseded, .. } => {
                     self.close(pending, if superseded { Outcome::Superseded } else { Outcome::Delivered });
                 }
+                LaneEvent::Followed { pending, key_hash, follow_up } => {
+                    self.follow(sink, pending, key_hash, &follow_up);
+                }
                 LaneEvent::Refused { pending, key_hash, reason, tries } => {
                     self.refused(sink, pending, key_hash, reason, tries);
                 }
@@ -146,6 +149,26 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
             self.digest(sink);
         }
         any
+    }
+
+    /// An effect has ended, and another one follows from it: the record's part is that one's from now on, so the record
+    /// ends with it.
+    fn follow(&mut self, sink: SinkIndex, pending: Pending, key_hash: u64, follow_up: &FollowUp) {
+        let FollowUp { sink: next, domain, bytes } = follow_up;
+        let said = self.sinks[usize::from(sink.0)].machine().follow_ups();
+        let fits = |said: FollowUps| said.sink == *next && bytes.len() <= said.bytes_max as usize;
+        assert!(said.is_some_and(fits), "what follows is what the sink has said, and was reserved for");
+        if self.conduct.has(Bug::ForgetFollowUps) {
+            return self.close(pending, Outcome::Delivered);
+        }
+        let pending = if self.conduct.has(Bug::CloseBeforeFollowUp) {
+            let stray = pending.stray();
+            self.close(pending, Outcome::Delivered);
+            stray
+        } else {
+            pending
+        };
+        self.sinks[usize::from(*next)].enqueue(pending, key_hash, *domain, bytes, self.now);
     }
 
     fn is_dead_letters(&self, sink: SinkIndex) -> bool {

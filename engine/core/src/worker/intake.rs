@@ -58,9 +58,10 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
         }
         let open = self.accounts.open() as usize;
         let budget_bytes = self.settings.records_bytes(self.assigned);
-        let free = budget_bytes.saturating_sub(self.reserved_bytes) / self.copies();
+        let free = budget_bytes.saturating_sub(self.reserved_bytes);
         // Half for the records' bytes, half for what they cost beside them.
-        let affordable = (free / 2 / RECORD_OVERHEAD_BYTES) as usize;
+        let affordable = (free / 2 / self.reserve_bytes(0)) as usize;
+        let free = free / self.copies();
         let records =
             self.settings.open_records_max.saturating_sub(open).min(affordable).min(BATCH_RECORDS_MAX);
         let bytes = (free / 2).min(BATCH_BYTES_MAX);
@@ -70,6 +71,11 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
     /// How often a record's bytes may be held at the same time: its original, each sink's effect, its dead letter.
     fn copies(&self) -> u64 {
         self.sinks.len() as u64 + 2
+    }
+
+    /// What an open record of so many bytes may take at worst.
+    fn reserve_bytes(&self, size_bytes: usize) -> u64 {
+        (size_bytes as u64 + RECORD_OVERHEAD_BYTES) * self.copies() + self.follow_up_bytes
     }
 
     /// Records that were read.
@@ -124,7 +130,7 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
 
     /// One record, in log order. Answers whether its outcome is open and its bytes are needed in the batch.
     fn admit(&mut self, record: &Record<'_>, look: Look) -> bool {
-        let copies = self.copies();
+        let reserve = self.reserve_bytes(record.size_bytes());
         let Position { partition, offset, .. } = record.position;
         let Some(state) = self.partitions.get_mut(partition.index()).and_then(Option::as_mut) else {
             return false;
@@ -139,7 +145,6 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
             self.accounts.finished_before += 1;
             return false;
         }
-        let reserve = (record.size_bytes() as u64 + RECORD_OVERHEAD_BYTES) * copies;
         let reserve = u32::try_from(reserve).unwrap_or(u32::MAX);
         let pending = state.tracker.open(offset, record.timestamp_ms, reserve);
         self.reserved_bytes += u64::from(reserve);

@@ -59,7 +59,7 @@ fn driver<O: Operator>(
     let mut sinks = Vec::new();
     for (name, sink) in &flow.sinks.plans {
         connections.push(sink.connect()?);
-        sinks.push(NamedSink { name, machine: sink.machine(), settings: sink.settings() });
+        sinks.push(NamedSink { name, machine: sink.machine(&flow.sinks), settings: sink.settings() });
     }
     let producer =
         KafkaProducer::connect(&flow.source.settings, RECORD_BYTES_MAX).map_err(ExitError::failed)?;

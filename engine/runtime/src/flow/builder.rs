@@ -145,13 +145,14 @@ impl<O: Operator + 'static> AlmostFlow<O> {
     /// What the flow promises.
     ///
     /// # Panics
-    /// When an operator asks for a sink that the flow does not have.
+    /// When an operator asks for a sink that the flow does not have, or a sink leads to one that does not stand after it.
     #[must_use]
     pub fn guarantee(self, guarantee: Guarantee) -> Flow {
         let Self { flow, dead_letters } = self;
         let Guarantee::AtLeastOnce = guarantee;
         // Made once for nothing, so that a sink that an operator misses is missed now.
         drop((flow.operators)(&flow.sinks));
+        flow.sinks.check_follow_ups();
         Flow {
             name: flow.name,
             source: flow.source,

@@ -46,12 +46,17 @@ pub trait SinkPlan: Send + Sync + 'static {
     /// When it is not there, or not fit for this flow.
     fn prepare<'w>(&'w self, log: &'w Log) -> Waiting<'w, Result<(), ExitError>>;
 
-    /// The pure half for one worker.
-    fn machine(&self) -> Self::Machine;
+    /// The pure half for one worker; `sinks` are all those of the flow.
+    fn machine(&self, sinks: &Sinks) -> Self::Machine;
 
     /// How the sink is driven.
     fn settings(&self) -> SinkSettings {
         SinkSettings::default()
+    }
+
+    /// The sink that effects of this one lead to; it must be added to the flow after this one.
+    fn follow_up_sink(&self) -> Option<&'static str> {
+        None
     }
 
     /// Bytes that the sink keeps at most for each worker, whether or not there is something to do: they are taken off
@@ -118,8 +123,9 @@ pub(crate) trait AnySink: Send + Sync {
     fn machine_type(&self) -> TypeId;
     fn check(&self) -> Result<(), SettingError>;
     fn prepare<'w>(&'w self, log: &'w Log) -> Waiting<'w, Result<(), ExitError>>;
-    fn machine(&self) -> Box<dyn SinkMachine>;
+    fn machine(&self, sinks: &Sinks) -> Box<dyn SinkMachine>;
     fn settings(&self) -> SinkSettings;
+    fn follow_up_sink(&self) -> Option<&'static str>;
     fn kept_bytes(&self) -> u64;
     fn connect(&self) -> Result<Rc<dyn Connection>, ExitError>;
     fn recorded_log(&self) -> Waiting<'_, Result<Option<Log>, ExitError>>;
@@ -143,8 +149,12 @@ impl<P: SinkPlan> AnySink for P {
         SinkPlan::prepare(self, log)
     }
 
-    fn machine(&self) -> Box<dyn SinkMachine> {
-        Box::new(SinkPlan::machine(self))
+    fn machine(&self, sinks: &Sinks) -> Box<dyn SinkMachine> {
+        Box::new(SinkPlan::machine(self, sinks))
+    }
+
+    fn follow_up_sink(&self) -> Option<&'static str> {
+        SinkPlan::follow_up_sink(self)
     }
 
     fn settings(&self) -> SinkSettings {
@@ -203,5 +213,21 @@ impl Sinks {
             .position(|(found, plan)| *found == name && plan.machine_type() == TypeId::of::<S>());
         assert!(index.is_some(), "the flow has no sink {name:?} of that type");
         SinkHandle::new(index.unwrap_or_default() as u8)
+    }
+
+    /// Every sink finds those that its effects lead to.
+    ///
+    /// # Panics
+    /// When one does not: a mistake in the flow.
+    pub(crate) fn check_follow_ups(&self) {
+        for (index, (name, plan)) in self.plans.iter().enumerate() {
+            let Some(next) = plan.follow_up_sink() else { continue };
+            let after = self.plans[index + 1..].iter().any(|(found, _)| *found == next);
+            assert!(
+                after,
+                "the sink {next:?}, which follows from {name:?}, must be added to the flow after it"
+            );
+            drop(plan.machine(self));
+        }
     }
 }

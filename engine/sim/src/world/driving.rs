@@ -27,8 +27,8 @@ const STOP_WITHIN_MS: u64 = 8_000;
 /// How long the answer to its last commit may take after that.
 const LAST_COMMIT_MS: u64 = 5_000;
 
-/// The largest record there is, with its overhead, as often as a flow with one sink may hold it.
-const LARGEST_RESERVE_BYTES: u64 = 3 * 40_000;
+/// The largest record there is, with its overhead and what may follow from it.
+const LARGEST_RECORD_BYTES: u64 = 40_000;
 
 impl<F: Flow> World<F> {
     /// A process starts, with a new worker.
@@ -41,10 +41,11 @@ impl<F: Flow> World<F> {
             return self.at(at_ms, Event::Start(number));
         }
         let incarnation = self.next_id();
-        let sinks = self.flow.sinks(self.behaviour).into_iter().map(|(name, machine)| NamedSink {
+        let sinks = self.flow.sinks(self.behaviour).into_iter().enumerate();
+        let sinks = sinks.map(|(index, (name, machine))| NamedSink {
             name,
             machine,
-            settings: self.plan.sink,
+            settings: self.flow.sink_settings(index, self.plan.sink),
         });
         let letters = (self.dead_letter_sink(), self.plan.letters);
         let seed = self.rng.u64(..);
@@ -287,7 +288,9 @@ impl<F: Flow> World<F> {
             return Err(Violation::new("accounts_add_up", detail));
         }
         let reserved = worker.reserved_bytes();
-        if reserved > settings.budget_bytes + LARGEST_RESERVE_BYTES || open > settings.open_records_max {
+        // As often as it may be held: its original, each sink's effect, its dead letter.
+        let largest = (self.systems.len() as u64 + 1) * LARGEST_RECORD_BYTES;
+        if reserved > settings.budget_bytes + largest || open > settings.open_records_max {
             let (budget, most) = (settings.budget_bytes, settings.open_records_max);
             let detail = format!(
                 "process {number}: {reserved} of {budget} bytes reserved, {open} of {most} records open"

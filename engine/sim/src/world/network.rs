@@ -40,7 +40,9 @@ impl<F: Flow> World<F> {
         let timeout = Reply::Unknown("no answer in time".to_owned());
         self.reply(gives_up_ms, (number, incarnation), (id, sink, lane), timeout);
         let place = usize::from(sink.0);
-        let settings = if place + 1 < self.systems.len() { self.plan.sink } else { self.plan.letters };
+        let is_sink = place + 1 < self.systems.len();
+        let settings =
+            if is_sink { self.flow.sink_settings(place, self.plan.sink) } else { self.plan.letters };
         let system = &mut self.systems[place];
         let outage = system.weather.outage();
         if outage.is_some() {
@@ -120,8 +122,12 @@ impl<F: Flow> World<F> {
         let (before, mut touches) = (weather.items_429, Vec::new());
         let answer = self.outside.serve(place, &travel.request, weather, &mut touches);
         self.tally.add(Count::Items429, weather.items_429 - before);
+        if let Some(broken) = self.outside.broken() {
+            return Err(broken);
+        }
+        let exclusive = self.outside.one_per_domain(place);
         for (index, touch) in touches.iter().enumerate() {
-            if touches[..index].iter().any(|earlier| earlier.domain == touch.domain) {
+            if exclusive && touches[..index].iter().any(|earlier| earlier.domain == touch.domain) {
                 let detail = format!("{touch:?} is the second of its domain in request {}", travel.id);
                 return Err(Violation::new("one_write_per_domain", detail));
             }

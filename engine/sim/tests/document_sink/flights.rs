@@ -134,9 +134,10 @@ pub(crate) fn merge(id: u8, content: &str) -> Ask {
 pub(crate) fn class(verdict: &Verdict) -> &'static str {
     match verdict {
         Verdict::Done => "done",
+        Verdict::Answered(_) => "answered",
         Verdict::Superseded => "superseded",
         Verdict::Refused(reason) => reason.class,
-        Verdict::Overloaded => "overloaded",
+        Verdict::Overloaded | Verdict::ComeBack { .. } => "overloaded",
         Verdict::SinkDown(_) => "down",
         Verdict::Unknown(_) => "unknown",
         Verdict::Unclear(_) => "unclear",
