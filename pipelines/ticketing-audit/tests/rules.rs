@@ -158,7 +158,7 @@ fn a_history_in_which_everything_holds_is_clean_and_counted() {
 
 type Break = (&'static str, Rule, fn(&mut History));
 
-const BREAKS: [Break; 35] = [
+const BREAKS: [Break; 37] = [
     ("no JSON", Rule::Readable, |h| h.records[0].value = "x".to_owned()),
     ("unknown type", Rule::Readable, |h| set(h, "payment.failed", "b.2", "type", "payment.lost".into())),
     ("wrong key", Rule::Readable, |h| h.records[0].key = "z".to_owned()),
@@ -204,6 +204,13 @@ const BREAKS: [Break; 35] = [
     }),
     ("cancelled as expired, and has not", Rule::ExpiredForAReason, |h| {
         drop_one(h, "expiration.expired", "a.1")
+    }),
+    ("another deadline", Rule::NeverEarly, |h| {
+        set(h, "expiration.expired", "a.1", "expiresAt", (DEADLINE_MS - 1).into());
+    }),
+    ("expired while it was being paid", Rule::ExpiredForAReason, |h| {
+        h.records.push(expired("a.2", DEADLINE_MS));
+        set(h, "order.cancelled", "a.2", "reason", "expired".into());
     }),
     ("expired for nothing", Rule::ExpiredForAReason, |h| {
         drop_one(h, "order.pending", "b.1");

@@ -158,7 +158,7 @@ mod tests {
     fn payments_go_their_way_whatever_comes_late_or_twice() {
         let (created, succeeded, failed) = ("payment.created", "payment.succeeded", "payment.failed");
         let (charge, refund) = ("charge.requested", "refund.requested");
-        let cases: [(&[&str], &[&str]); 16] = [
+        let cases: [(&[&str], &[&str]); 17] = [
             (&["created", "pay", "pending", "charged"], &[created, charge, succeeded]),
             (&["created", "pay", "pending", "declined", "failed"], &[created, charge, failed]),
             // Nothing is charged twice.
@@ -172,6 +172,7 @@ mod tests {
             (&["created", "pay", "cancelled"], &[created, failed]),
             (&["created", "pay", "cancelled", "pending", "cancelled"], &[created, failed]),
             (&["created", "cancelled", "pay"], &[]),
+            (&["created", "cancelled", "created", "pay"], &[]),
             // It ended while the provider was asked.
             (
                 &["created", "pay", "pending", "cancelled later", "charged"],
