@@ -69,6 +69,10 @@ impl Flow for CallFlow {
         settings
     }
 
+    fn keeps_up_with_each_key(&self) -> bool {
+        false
+    }
+
     fn outside(&self, partitions: u32, _window: u64) -> CallWorld {
         CallWorld::new(partitions)
     }

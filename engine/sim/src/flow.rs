@@ -26,6 +26,11 @@ pub trait Flow: Clone + Send + Sync {
     /// The sinks of a new worker, in the order of the operator's handles: names and pure halves. A sink whose rules
     /// can be broken takes them from `behaviour`.
     fn sinks(&self, behaviour: Behaviour) -> Vec<(&'static str, Box<dyn SinkMachine>)>;
+    /// Whether each key is kept up with in a calm history. Not where the sink takes one item a request: then the records of a
+    /// busy key may come faster than their requests can follow each other.
+    fn keeps_up_with_each_key(&self) -> bool {
+        true
+    }
     /// How that sink is driven; `drawn` is what the seed says of sinks.
     fn sink_settings(&self, _sink: usize, drawn: SinkSettings) -> SinkSettings {
         drawn

@@ -263,7 +263,7 @@ impl<F: Flow> World<F> {
 
     fn look(&mut self) -> Checked {
         self.group.expel(self.now_ms, &mut self.rng);
-        if self.plan.calm && !self.healed {
+        if self.plan.calm && !self.healed && self.flow.keeps_up_with_each_key() {
             self.only_the_faulty_key_waits()?;
         }
         let all_read = self.produced == self.plan.records && self.lag() == 0;
