@@ -31,9 +31,9 @@ use thalweg_sim::{Count, Options, Run, Watch};
 #[derive(Parser)]
 #[command(name = "thalweg-sim", verbatim_doc_comment)]
 struct Arguments {
-    /// How many seeds; with --sabotage, after how many a sabotage has escaped (default 2000, or 400)
-    #[arg(long, value_name = "COUNT")]
-    seeds: Option<u64>,
+    /// How many seeds; with --sabotage, after how many a sabotage has escaped
+    #[arg(long, value_name = "COUNT", default_value_t = 2_000)]
+    seeds: u64,
     /// The first seed
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     first_seed: u64,
@@ -143,7 +143,7 @@ fn replay(seed: u64, arguments: &Arguments, sabotage: Option<Sabotage>) -> ExitC
 
 fn histories(arguments: &Arguments) -> ExitCode {
     let started = Instant::now();
-    let count = arguments.seeds.unwrap_or(2_000);
+    let count = arguments.seeds;
     let watched = std::io::stderr().is_terminal();
     let progress = |guarantee: Guarantee, done: u64| {
         if watched && (done.is_multiple_of(50) || done == count) {
@@ -223,7 +223,7 @@ fn histories_text(campaign: &Campaign, seeds: u64, seconds: f64) {
 }
 
 fn break_it(arguments: &Arguments, sabotages: &[Sabotage]) -> ExitCode {
-    let most = arguments.seeds.unwrap_or(400);
+    let most = arguments.seeds;
     let told = |caught: &Caught| {
         let what = match caught.by {
             Some((after, invariant)) => format!("caught by {invariant} after {after} seeds"),

@@ -1,6 +1,7 @@
 //! How `message-indexer` is started.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use thalweg_testbed::TestbedError;
 
@@ -12,6 +13,9 @@ use super::programs::Programs;
 pub(crate) const MEMORY_BYTES: u64 = 256 << 20;
 /// How long the group waits for a silent member; what our brokers are set to for the consumer protocol.
 pub(crate) const SESSION_MS: u64 = 6_000;
+/// No blow is planned so close to the end of the load: one waits until three instances are up, which takes those struck
+/// before up to a session and a restart, and then it must still find records in flight.
+pub(crate) const LAST: Duration = Duration::from_millis(2 * SESSION_MS);
 /// A third of the session, as is usual.
 const HEARTBEAT_MS: u64 = 2_000;
 
