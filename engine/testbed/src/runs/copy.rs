@@ -13,7 +13,7 @@ use thalweg_testbed::{TestbedError, private};
 use super::copiers::{Copiers, Work, kills};
 use super::fleet::TICK;
 use super::ground::{admin_ports, folder_of, remove_topics};
-use super::indexer::{LAST, SESSION_MS};
+use super::indexer::{CALM_AT_THE_END, SESSION_MS};
 use super::program::Program;
 use super::programs::Programs;
 use super::progress::Progress;
@@ -93,7 +93,7 @@ fn course(settings: &CopySettings, programs: &Programs, ground: &Ground) -> Resu
     let mut progress = Progress::new();
     let mut verifier = start_verifier(settings, programs, ground)?;
     let planned = Duration::from_secs_f64(settings.records() as f64 / f64::from(settings.rate()));
-    let window = (QUIET, planned.saturating_sub(QUIET + LAST));
+    let window = (QUIET, planned.saturating_sub(QUIET + CALM_AT_THE_END));
     let plan = kills(settings.kills(), window, &mut rng);
     let work = Work { programs, folder: ground.folder.clone(), settings: ground.settings(protocol) };
     let mut copiers = Copiers::start(work, &ports)?;

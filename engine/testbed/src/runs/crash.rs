@@ -13,7 +13,7 @@ use super::drain::drain;
 use super::evidence::{IndexWork, committed_lag, index_work};
 use super::fleet::{Fleet, TICK, Tally};
 use super::ground::{Ground, Scene, admin_ports};
-use super::indexer::{Indexer, LAST, SESSION_MS};
+use super::indexer::{CALM_AT_THE_END, Indexer, SESSION_MS};
 use super::load::{Load, Shape};
 use super::plan::plan;
 use super::programs::{OF_INDEXER, Programs};
@@ -77,7 +77,7 @@ fn course(
     let ports = admin_ports(usize::from(settings.instances), &mut rng)?;
     let mut progress = Progress::new();
     let load = Load::start(programs, ground, scene, &shape)?;
-    let window = (QUIET, load.planned.saturating_sub(QUIET + LAST));
+    let window = (QUIET, load.planned.saturating_sub(QUIET + CALM_AT_THE_END));
     let plan = plan(settings.counts(), window, Duration::from_millis(SESSION_MS), &mut rng);
     let indexer = Indexer::new(programs, ground, scene, &ground.elasticsearch, protocol);
     let mut fleet = Fleet::start(indexer, &ports)?;

@@ -15,7 +15,7 @@ pub(crate) const MEMORY_BYTES: u64 = 256 << 20;
 pub(crate) const SESSION_MS: u64 = 6_000;
 /// No blow is planned so close to the end of the load: one waits until three instances are up, which takes those struck
 /// before up to a session and a restart, and then it must still find records in flight.
-pub(crate) const LAST: Duration = Duration::from_millis(2 * SESSION_MS);
+pub(crate) const CALM_AT_THE_END: Duration = Duration::from_millis(2 * SESSION_MS);
 /// A third of the session, as is usual.
 const HEARTBEAT_MS: u64 = 2_000;
 
