@@ -57,6 +57,8 @@ pub struct Flight {
     pub(crate) verdicts: Vec<Option<Verdict>>,
     /// Uptime at which its first request left.
     pub(crate) departed_ms: u64,
+    /// See [`Flight::may_be_anothers`].
+    pub(crate) may_be_anothers: bool,
 }
 
 impl Flight {
@@ -89,6 +91,18 @@ impl Flight {
     #[must_use]
     pub fn domain(&self, index: usize) -> Domain {
         self.items[index].domain
+    }
+
+    /// Whether another worker may have sent this effect before: nobody here has yet, and a record of the flight was in
+    /// the log when this worker was given its partition, so that whoever had it before may have got as far as this.
+    #[must_use]
+    pub fn may_be_anothers(&self) -> bool {
+        self.may_be_anothers && self.items.iter().any(|item| item.tries.failures == 0)
+    }
+
+    /// As if the flight's records were in the log when the partition was given; for testing a sink by itself.
+    pub fn set_may_be_anothers(&mut self) {
+        self.may_be_anothers = true;
     }
 
     /// Gives the effect its verdict.

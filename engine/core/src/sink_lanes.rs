@@ -53,8 +53,8 @@ pub(crate) struct SinkLanes<X, M: ?Sized = dyn SinkMachine> {
     settings: SinkSettings,
     breaker: Breaker,
     pacing: Pacing,
-    /// Live epochs by partition: effects of others are given up when they land.
-    epochs: Vec<Option<Epoch>>,
+    /// Live epochs by partition, with the log's end when each began: effects of others are given up when they land.
+    epochs: Vec<Option<(Epoch, i64)>>,
     flying: usize,
     /// The lane that gets the first chance to send next.
     first_lane: usize,
@@ -138,7 +138,13 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
 
     fn begin(&mut self, index: usize, probe: bool, turn: &mut Turn<'_>) {
         let lane = LaneId(index as u16);
+        let epochs = &self.epochs;
+        let was_there = |Position { partition, epoch, offset }| {
+            let live = epochs.get(partition.index()).copied().flatten();
+            live.is_none_or(|(live, log_end)| live != epoch || offset < log_end)
+        };
         let flight = self.lanes[index].flight_mut().expect("the flight was just loaded");
+        flight.may_be_anothers = flight.items.iter().any(|item| was_there(item.pending.position()));
         let next = self.machine.begin(lane, flight);
         if matches!(next, Next::Settled) {
             self.land_unasked(lane, turn);
@@ -183,7 +189,7 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
     }
 
     fn live_epoch(&self, partition: PartitionId) -> Option<Epoch> {
-        self.epochs.get(partition.index()).copied().flatten()
+        self.epochs.get(partition.index()).copied().flatten().map(|(epoch, _)| epoch)
     }
 
     /// Whether as much waits as all lanes' next flights can take: more would only lie there, and leave the processor's
@@ -210,16 +216,17 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
         }
     }
 
-    pub(crate) fn epoch_began(&mut self, partition: PartitionId, epoch: Epoch) {
+    /// The partition's log ends before the offset `log_end`.
+    pub(crate) fn epoch_began(&mut self, partition: PartitionId, epoch: Epoch, log_end: i64) {
         if self.epochs.len() <= partition.index() {
             self.epochs.resize(partition.index() + 1, None);
         }
-        self.epochs[partition.index()] = Some(epoch);
+        self.epochs[partition.index()] = Some((epoch, log_end));
     }
 
     pub(crate) fn epoch_ended(&mut self, partition: PartitionId, epoch: Epoch, events: &mut Vec<LaneEvent>) {
-        if let Some(live) = self.epochs.get_mut(partition.index()).filter(|live| **live == Some(epoch)) {
-            *live = None;
+        if self.live_epoch(partition) == Some(epoch) {
+            self.epochs[partition.index()] = None;
         }
         self.purge(partition, epoch, events);
     }

@@ -52,6 +52,8 @@ impl Flow for CallFlow {
             conflict: Conflict::InProgress,
             idempotency_header: "idempotency-key".to_owned(),
             follow_ups: Some(FollowUps { sink: CALLS as u8 + 1, bytes_max: FOLLOW_UP_BYTES_MAX }),
+            settle_ms: 0,
+            request_timeout_ms: 0,
         };
         let concludes = Box::new(operator::concludes);
         vec![("provider", Box::new(HttpSink::new(limits, concludes))), (VERDICTS, Box::new(KafkaSink))]

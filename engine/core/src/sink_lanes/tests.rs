@@ -89,7 +89,7 @@ impl Bench {
         let pacing = PacingSettings { flights_max: 2, items_max: 5, bytes_max: 64 };
         let settings = SinkSettings { lanes: 2, pacing, attempts_max: None, ..SinkSettings::default() };
         let mut lanes = SinkLanes::new(Box::new(Dictated), settings, false, Sound);
-        lanes.epoch_began(PARTITION, EPOCH);
+        lanes.epoch_began(PARTITION, EPOCH, 0);
         let now = Now { uptime_ms: 0, unix_ms: 0 };
         let rng = fastrand::Rng::with_seed(1);
         let tracker = OffsetTracker::new(PARTITION, EPOCH, 0);

@@ -143,9 +143,9 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
         let epoch = Epoch(self.next_epoch);
         self.next_epoch += 1;
         for sink in &mut self.sinks {
-            sink.epoch_began(partition, epoch);
+            sink.epoch_began(partition, epoch, high);
         }
-        self.dead_letters.epoch_began(partition, epoch);
+        self.dead_letters.epoch_began(partition, epoch, high);
         let window = self.settings.dedupe.as_ref().map(|dedupe| dedupe.window);
         let rewind = if self.conduct.has(Bug::NoDedupeRewind) { 0 } else { window.unwrap_or(0) };
         let before = self.partitions[partition.index()].replace(PartitionState {

@@ -44,6 +44,7 @@ impl Operator for ChargeOperator {
                 body: value,
                 idempotency_key: &place,
                 note: key,
+                lookup: None,
             },
         );
         Step::Done
@@ -53,6 +54,7 @@ impl Operator for ChargeOperator {
 /// The record that follows from an answer: the order's key, and `PARTITION-OFFSET STATUS BODY`.
 pub(super) fn concludes(call: &Call<'_>, ended: Ended<'_>) -> Conclusion {
     let told = match ended {
+        Ended::Found { .. } => return Conclusion::Unreadable("nothing was looked up".to_owned()),
         // An invalid amount is nobody's business but ours.
         Ended::Refused { status: 422, .. } => return Conclusion::Nothing,
         Ended::GaveUp { .. } if call.body.ends_with(b"8") => return Conclusion::Nothing,
