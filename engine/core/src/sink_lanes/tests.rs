@@ -17,13 +17,17 @@ use crate::tracker::OffsetTracker;
 const PARTITION: PartitionId = PartitionId(0);
 const EPOCH: Epoch = Epoch(0);
 
-/// A sink whose answers the test dictates: the reply's body holds one byte an effect.
+/// A sink whose answers the test dictates: the reply's body holds one byte an effect. Its requests' operation is 1 when
+/// another may have sent an effect before.
 struct Dictated;
+
+/// How long an effect is left alone that the sink is told so of.
+const SETTLE_MS: u64 = 90_000;
 
 impl SinkMachine for Dictated {
     fn begin(&mut self, _lane: LaneId, flight: &mut Flight) -> Next {
         let body = (0..flight.len()).flat_map(|index| flight.position(index).offset.to_le_bytes()).collect();
-        Next::Send(Request { operation: 0, body })
+        Next::Send(Request { operation: flight.may_be_anothers().into(), body })
     }
 
     fn resume(&mut self, _lane: LaneId, flight: &mut Flight, reply: Reply) -> Next {
@@ -44,6 +48,8 @@ impl SinkMachine for Dictated {
                 2 => Verdict::SinkDown(reason()),
                 3 => Verdict::Unclear(reason()),
                 5 => Verdict::Answered(FollowUp { sink: 1, domain: flight.domain(index), bytes: [].into() }),
+                6 => Verdict::Unsettled { reason: reason(), after_ms: SETTLE_MS },
+                7 => Verdict::NotYet { reason: reason(), after_ms: SETTLE_MS },
                 _ => Verdict::Refused(reason()),
             };
             flight.settle(index, verdict);
@@ -175,6 +181,42 @@ fn lanes_are_saturated_when_each_has_its_next_flight_waiting() {
         bench.answer(&departure, &Answer::Items(vec![0; 5]));
     }
     assert_eq!(bench.tracker.open_records(), 0);
+}
+
+#[test]
+fn what_another_may_have_sent_is_known_by_the_log_s_end_and_until_it_was_tried_here() {
+    let mut bench = Bench::new();
+    bench.lanes.epoch_began(PARTITION, EPOCH, 5);
+    for (offset, expected) in [(4, [1, 0]), (5, [0, 0])] {
+        bench.enqueue(offset, 0, 0);
+        for (operation, code) in expected.into_iter().zip([2, 0]) {
+            bench.now.uptime_ms += 60_000;
+            bench.pump();
+            let departure = bench.out.remove(0);
+            assert_eq!(departure.request.operation, operation, "{offset}");
+            bench.answer(&departure, &Answer::Items(vec![code]));
+        }
+    }
+    assert_eq!(bench.tracker.open_records(), 0);
+}
+
+#[test]
+fn what_is_not_settled_is_left_alone_until_it_is() {
+    for code in [6, 7] {
+        let mut bench = Bench::new();
+        bench.enqueue(0, 0, 0);
+        bench.pump();
+        let departure = bench.out.remove(0);
+        bench.answer(&departure, &Answer::Items(vec![code]));
+        for (passed_ms, goes) in [(SETTLE_MS - 1, false), (1, true)] {
+            bench.now.uptime_ms += passed_ms;
+            bench.pump();
+            assert_eq!(!bench.out.is_empty(), goes, "{code}");
+        }
+        let departure = bench.out.remove(0);
+        bench.answer(&departure, &Answer::Items(vec![0]));
+        assert_eq!(bench.tracker.open_records(), 0);
+    }
 }
 
 #[test]
