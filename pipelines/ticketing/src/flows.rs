@@ -7,12 +7,14 @@ use thalweg::StatefulOperator;
 use thalweg::commands::{CommandSettings, Commands, Replies};
 use thalweg::flow::{DeadLetters, ExactlyOnce, Flow, OutputTopics, Source, StatefulBuilder};
 use thalweg::settings::StateSettings;
+use thalweg::views::View;
 
 pub use bridges::{orders_expiration, orders_payments, orders_tickets, payments_orders, tickets_orders};
 pub use charging::{charges, charges_by};
 
 use crate::expiration::Expiration;
 use crate::orders::Orders;
+use crate::orders::requests::OwnedOrder;
 use crate::payments::Payments;
 use crate::settings::{Settings, TopicSettings};
 use crate::tickets::Tickets;
@@ -23,6 +25,7 @@ use crate::{orders, payments, tickets};
 pub fn tickets(settings: &Settings) -> Flow {
     let (topics, own) = (&settings.topics, &settings.tickets);
     let (inbox, view) = (topics.internal("tickets-inbox"), topics.internal("tickets-view"));
+    let shown = View::<()>::bytes(&view, &settings.views);
     let commands = commands(topics, &own.commands);
     let replying = commands.clone();
     let place = Place { topic: &inbox, group_key: "tickets.groups.inbox", group: &own.groups.inbox };
@@ -33,14 +36,14 @@ pub fn tickets(settings: &Settings) -> Flow {
     });
     let flow =
         flow.topic("events", &topics.tickets).topic("view", &view).topic("replies", &commands.replies_topic);
-    end(settings, "tickets", flow)
-        .make_missing([topics.log(&inbox), topics.log(&topics.tickets), topics.table(&view)])
-        .commands(
-            Commands::with(&commands)
-                .section("tickets.commands")
-                .post("/tickets", tickets::requests::create)
-                .put("/tickets/{id}", tickets::requests::edit),
-        )
+    end(settings, "tickets", flow).make_missing([topics.log(&inbox), topics.log(&topics.tickets)]).commands(
+        Commands::with(&commands)
+            .section("tickets.commands")
+            .post("/tickets", tickets::requests::create)
+            .put("/tickets/{id}", tickets::requests::edit)
+            .get_open_from(&shown, "/tickets/{id}", tickets::requests::one)
+            .get_open_from(&shown, "/tickets", tickets::requests::all),
+    )
 }
 
 /// Orders: its inbox to its events.
@@ -48,6 +51,7 @@ pub fn tickets(settings: &Settings) -> Flow {
 pub fn orders(settings: &Settings) -> Flow {
     let (topics, own) = (&settings.topics, &settings.orders);
     let (inbox, view) = (topics.internal("orders-inbox"), topics.internal("orders-view"));
+    let shown = View::<OwnedOrder>::json(&view, &settings.views);
     let (commands, expires_after_ms) = (commands(topics, &own.commands), own.expire_after_ms);
     let replying = commands.clone();
     let place = Place { topic: &inbox, group_key: "orders.groups.inbox", group: &own.groups.inbox };
@@ -59,14 +63,14 @@ pub fn orders(settings: &Settings) -> Flow {
     });
     let flow =
         flow.topic("events", &topics.orders).topic("view", &view).topic("replies", &commands.replies_topic);
-    end(settings, "orders", flow)
-        .make_missing([topics.log(&inbox), topics.log(&topics.orders), topics.table(&view)])
-        .commands(
-            Commands::with(&commands)
-                .section("orders.commands")
-                .post("/orders", orders::requests::create)
-                .delete("/orders/{id}", orders::requests::cancel),
-        )
+    end(settings, "orders", flow).make_missing([topics.log(&inbox), topics.log(&topics.orders)]).commands(
+        Commands::with(&commands)
+            .section("orders.commands")
+            .post("/orders", orders::requests::create)
+            .delete("/orders/{id}", orders::requests::cancel)
+            .get_from(&shown, "/orders/{id}", orders::requests::one)
+            .get_from(&shown, "/orders", orders::requests::own),
+    )
 }
 
 /// Payments: its inbox to its events and to what the provider is asked for.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use thalweg::flow::Flow;
 use thalweg::kafka::KafkaSettings;
 use thalweg::settings::{EngineSettings, TransactionSettings, Variable};
+use thalweg::views::ViewSettings;
 
 use crate::flows;
 use crate::settings::{
@@ -11,9 +12,9 @@ use crate::settings::{
     TopicSettings,
 };
 
-/// The settings of a program with these services, whose page is at that port and whose memory is that many MiB.
+/// The settings of a program with these sections, whose page is at that port and whose memory is that many MiB.
 macro_rules! program {
-    ($(#[$what:meta])* $name:ident { $($service:ident: $own:ty),+ } $client:literal, $port:literal, $mebibytes:literal) => {
+    ($(#[$what:meta])* $name:ident { $($section:ident: $own:ty),+ } $client:literal, $port:literal, $mebibytes:literal) => {
         $(#[$what])*
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(deny_unknown_fields, default)]
@@ -21,8 +22,8 @@ macro_rules! program {
             /// What is read and written.
             pub topics: TopicSettings,
             $(
-                /// What the service has for itself.
-                pub $service: $own,
+                /// What not all programs have.
+                pub $section: $own,
             )+
             /// How Kafka is reached. Its group's id is not used: each flow has its own.
             pub kafka: KafkaSettings,
@@ -39,7 +40,7 @@ macro_rules! program {
                 let Settings { topics, kafka, transactions, state, .. } = Settings::default();
                 Self {
                     topics,
-                    $($service: <$own>::default(),)+
+                    $($section: <$own>::default(),)+
                     kafka: KafkaSettings { client_id: $client.to_owned(), ..kafka },
                     transactions,
                     state,
@@ -62,8 +63,8 @@ macro_rules! program {
         impl From<&$name> for Settings {
             #[allow(clippy::needless_update, reason = "one program has all services")]
             fn from(settings: &$name) -> Self {
-                let $name { topics, $($service,)+ kafka, transactions, state, engine: _ } = settings.clone();
-                Self { topics, $($service,)+ kafka, transactions, state, ..Self::default() }
+                let $name { topics, $($section,)+ kafka, transactions, state, engine: _ } = settings.clone();
+                Self { topics, $($section,)+ kafka, transactions, state, ..Self::default() }
             }
         }
     };
@@ -71,12 +72,12 @@ macro_rules! program {
 
 program! {
     /// The settings of `tickets`; `tickets.toml` explains them.
-    TicketsProgram { tickets: TicketsSettings } "tickets", "9601", 512
+    TicketsProgram { tickets: TicketsSettings, views: ViewSettings } "tickets", "9601", 512
 }
 
 program! {
     /// The settings of `orders`; `orders.toml` explains them.
-    OrdersProgram { orders: OrdersSettings } "orders", "9602", 512
+    OrdersProgram { orders: OrdersSettings, views: ViewSettings } "orders", "9602", 512
 }
 
 program! {
@@ -92,7 +93,8 @@ program! {
 program! {
     /// The settings of `ticketing`; `ticketing.toml` explains them.
     TicketingProgram {
-        tickets: TicketsSettings, orders: OrdersSettings, payments: PaymentsSettings, expiration: ExpirationSettings
+        tickets: TicketsSettings, orders: OrdersSettings, payments: PaymentsSettings, expiration: ExpirationSettings,
+        views: ViewSettings
     } "ticketing", "9600", 1_024
 }
 

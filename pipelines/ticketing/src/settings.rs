@@ -10,6 +10,7 @@ pub use services::{
 };
 use thalweg::kafka::KafkaSettings;
 use thalweg::settings::TransactionSettings;
+use thalweg::views::ViewSettings;
 pub use topics::TopicSettings;
 
 /// Everything that flows go by.
@@ -31,6 +32,8 @@ pub struct Settings {
     pub transactions: TransactionSettings,
     /// How state is kept.
     pub state: MemorySettings,
+    /// How views are kept and shown.
+    pub views: ViewSettings,
 }
 
 impl Default for Settings {
@@ -44,6 +47,7 @@ impl Default for Settings {
             kafka: KafkaSettings { client_id: "ticketing".to_owned(), ..KafkaSettings::default() },
             transactions: TransactionSettings::default(),
             state: MemorySettings::default(),
+            views: ViewSettings::default(),
         }
     }
 }

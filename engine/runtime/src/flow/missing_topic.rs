@@ -10,20 +10,14 @@ use crate::exit::ExitError;
 pub struct MissingTopic {
     name: String,
     partitions: u32,
-    kept: Kept,
+    retention_ms: u64,
 }
 
 impl MissingTopic {
     /// With so many partitions, keeping all records for so long.
     #[must_use]
     pub fn keeping(name: &str, partitions: u32, retention_ms: u64) -> Self {
-        Self { name: name.to_owned(), partitions, kept: Kept::For(retention_ms) }
-    }
-
-    /// With so many partitions, keeping the latest record of each key.
-    #[must_use]
-    pub fn compacted(name: &str, partitions: u32) -> Self {
-        Self { name: name.to_owned(), partitions, kept: Kept::Latest }
+        Self { name: name.to_owned(), partitions, retention_ms }
     }
 }
 
@@ -39,9 +33,9 @@ impl Flow {
 
 /// Makes what is missing. Blocks.
 pub(crate) fn make_missing(flow: &Flow, topics: &Topics) -> Result<(), ExitError> {
-    for MissingTopic { name, partitions, kept } in &flow.missing_topics {
-        let shape =
-            TopicShape { partitions: *partitions, kept: *kept, record_bytes_max: None, replicas: None };
+    for MissingTopic { name, partitions, retention_ms } in &flow.missing_topics {
+        let (partitions, kept) = (*partitions, Kept::For(*retention_ms));
+        let shape = TopicShape { partitions, kept, record_bytes_max: None, replicas: None };
         topics.make_if_missing(name, shape).map_err(ExitError::failed)?;
     }
     Ok(())

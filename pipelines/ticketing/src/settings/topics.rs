@@ -21,7 +21,7 @@ pub struct TopicSettings {
     pub internal_prefix: String,
     /// Partitions that a topic gets when it is made.
     pub partitions: NonZeroU32,
-    /// How long a topic keeps its records when it is made, those that keep the latest of each key aside.
+    /// How long a topic keeps its records when it is made; views and changelogs keep the latest of each key.
     pub retention_ms: u64,
 }
 
@@ -49,13 +49,8 @@ impl TopicSettings {
         format!("{}{name}", self.internal_prefix)
     }
 
-    /// How a topic is made that keeps all records for a while.
+    /// How a topic is made when it is missing.
     pub(crate) fn log(&self, name: &str) -> MissingTopic {
         MissingTopic::keeping(name, self.partitions.get(), self.retention_ms)
-    }
-
-    /// How a topic is made that keeps the latest record of each key.
-    pub(crate) fn table(&self, name: &str) -> MissingTopic {
-        MissingTopic::compacted(name, self.partitions.get())
     }
 }

@@ -1,7 +1,8 @@
 //! What can be asked of tickets, before it is a command.
 
 use serde::Deserialize;
-use thalweg::commands::{NewCommand, Problem, Request};
+use thalweg::commands::{Answer, NewCommand, Problem, Request};
+use thalweg::views::{PageRequest, View};
 
 use super::Command;
 use crate::requests::{command, must, ticket_id};
@@ -30,6 +31,20 @@ pub(crate) fn edit(request: &Request<'_>) -> Result<NewCommand, Problem> {
     let Described { title, price } = described(request)?;
     let (ticket_id, user_id) = (id.to_owned(), request.user.to_owned());
     command(id, &Command::EditTicket { ticket_id, user_id, title, price })
+}
+
+/// `GET /tickets/{id}`: for anybody.
+pub(crate) fn one(tickets: &View<()>, request: &Request<'_>) -> Result<Answer, Problem> {
+    let id = ticket_id(request.parameter("id"))?;
+    let found = tickets.get(id);
+    let found =
+        found.ok_or_else(|| Problem::new(404, "ticket-unknown", format!("there is no ticket {id}")))?;
+    Ok(found.answer())
+}
+
+/// `GET /tickets`: for anybody.
+pub(crate) fn all(tickets: &View<()>, request: &Request<'_>) -> Result<Answer, Problem> {
+    Ok(tickets.page(&PageRequest::of(request)?, |_id, ()| true).answer())
 }
 
 fn described(request: &Request<'_>) -> Result<Described, Problem> {

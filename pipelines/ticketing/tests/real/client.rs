@@ -61,7 +61,7 @@ impl User {
 
     /// A request, perhaps with an idempotency key.
     pub(crate) fn ask(&self, method: &str, path: &str, body: &Value, key: Option<&str>) -> Answer {
-        let address = match path.split('/').nth(1) {
+        let address = match path.split(['/', '?']).nth(1) {
             Some("tickets") => &self.addresses.tickets,
             Some("orders") => &self.addresses.orders,
             _ => &self.addresses.payments,
@@ -80,6 +80,11 @@ impl User {
         let text = response.text().unwrap();
         let body = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{status} {text:?}: {error}"));
         Answer { status, repeated, body }
+    }
+
+    /// What is shown there.
+    pub(crate) fn see(&self, path: &str) -> Answer {
+        self.ask("GET", path, &Value::Null, None)
     }
 
     /// Sells a ticket; its id.

@@ -49,6 +49,40 @@ fn orders_are_cancelled_and_what_is_nobodys_business_is_refused() {
 }
 
 #[test]
+fn everybody_sees_tickets_and_users_their_own_orders() {
+    let scene = Scene::new("shows", Conduct::default());
+    let (all, addresses) = scene.start_all(&NEVER);
+    let [ann, bob, eve] = ["ann", "bob", "eve"].map(|name| User::new(name, &addresses));
+    let tickets = [ann.sell("opera", 10), ann.sell("ballet", 20)];
+    // Who has written reads it, at once.
+    for (ticket, title) in tickets.iter().zip(["opera", "ballet"]) {
+        let shown = eve.see(&format!("/tickets/{ticket}"));
+        assert_eq!((shown.status, &shown.body["title"]), (200, &title.into()), "{shown:?}");
+    }
+    let orders = [bob.order_soon(&tickets[0]), eve.order_soon(&tickets[1])];
+    let shown = bob.see(&format!("/orders/{}", orders[0]));
+    assert_eq!((shown.status, &shown.body["status"]), (200, &"created".into()), "{shown:?}");
+    eve.see(&format!("/orders/{}", orders[0])).assert_problem(403, "order-foreign");
+    eve.see(&format!("/orders/{}.{}", tickets[0], "0".repeat(32))).assert_problem(404, "order-unknown");
+    eve.see(&format!("/tickets/{}", "0".repeat(32))).assert_problem(404, "ticket-unknown");
+    let ids = |answer: crate::client::Answer| -> Vec<String> {
+        let items = answer.body["items"].as_array().unwrap().clone();
+        items.iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(ids(bob.see("/orders")), [orders[0].clone()]);
+    assert_eq!(ids(eve.see("/orders")), [orders[1].clone()]);
+    assert_eq!(ids(ann.see("/orders")), Vec::<String>::new());
+    let mut sorted = tickets.to_vec();
+    sorted.sort_unstable();
+    assert_eq!(ids(bob.see("/tickets")), sorted);
+    assert_eq!(ids(bob.see("/tickets?limit=1")), sorted[..1]);
+    until("the ticket is shown as reserved", || {
+        bob.see(&format!("/tickets/{}", tickets[0])).body["orderId"] == orders[0].as_str()
+    });
+    assert_eq!(all.stop(), 0);
+}
+
+#[test]
 fn what_is_wrong_with_a_request_is_said() {
     let scene = Scene::new("malformed", Conduct::default());
     let (all, addresses) = scene.start_all(&NEVER);

@@ -140,7 +140,7 @@ impl Scene {
         assert!(is_so, "{order}: {:?}, and not {history:?}", self.history(order));
     }
 
-    /// How an order stands, as the view has it last.
+    /// How an order stands, as the topic of what is shown has it last.
     pub(crate) fn status(&self, order: &str) -> Option<String> {
         let all = self.events("orders-view", order);
         all.last().map(|view| view["status"].as_str().unwrap().to_owned())
