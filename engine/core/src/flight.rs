@@ -57,8 +57,8 @@ pub struct Flight {
     pub(crate) verdicts: Vec<Option<Verdict>>,
     /// Uptime at which its first request left.
     pub(crate) departed_ms: u64,
-    /// See [`Flight::may_be_anothers`].
-    pub(crate) may_be_anothers: bool,
+    /// See [`Flight::ours_for_ms`].
+    pub(crate) ours_for_ms: Option<u64>,
 }
 
 impl Flight {
@@ -93,16 +93,18 @@ impl Flight {
         self.items[index].domain
     }
 
-    /// Whether another worker may have sent this effect before: nobody here has yet, and a record of the flight was in
-    /// the log when this worker was given its partition, so that whoever had it before may have got as far as this.
+    /// Of effects that another worker may have sent: for how long their partition has been this worker's alone, the shortest
+    /// of those times. They are those of records that were in the log when it was given to this worker, or came before
+    /// whoever had it before must have noticed. `None`: there are none, or the sink does not ask
+    /// ([`crate::sink::SinkMachine::asks_for_others`]).
     #[must_use]
-    pub fn may_be_anothers(&self) -> bool {
-        self.may_be_anothers && self.items.iter().any(|item| item.tries.failures == 0)
+    pub fn ours_for_ms(&self) -> Option<u64> {
+        self.ours_for_ms
     }
 
-    /// As if the flight's records were in the log when the partition was given; for testing a sink by itself.
-    pub fn set_may_be_anothers(&mut self) {
-        self.may_be_anothers = true;
+    /// As if another worker may have sent the flight's effects until so long ago; for testing a sink by itself.
+    pub fn set_ours_for_ms(&mut self, ours_for_ms: u64) {
+        self.ours_for_ms = Some(ours_for_ms);
     }
 
     /// Gives the effect its verdict.

@@ -5,11 +5,10 @@
 //! that time is over ([`Limits::settle_ms`](super::Limits)), counted from when whoever made the call gave it up:
 //!
 //! - a call of our own that was not answered, or by something that leaves it open: from then on;
-//! - a call that another worker may have made, which had the partition before: from now on, and as much longer as it
-//!   waits for its answer (whoever lost a partition makes no more calls of it, but one may be out).
+//! - a call that another worker may have made, which had the partition before: from when it must have noticed that it lost
+//!   it, and as much longer as who makes a call waits for its answer.
 //!
-//! A call of a record that came after this worker was given its partition is nobody else's: it is made at once when
-//! nothing is known of it.
+//! A call of a record that came later is nobody else's: it is made at once when nothing is known of it.
 //!
 //! What the system must promise: a call can be looked up as soon as it has its effect, and has it within that time or
 //! never.
@@ -26,11 +25,18 @@ use super::sink::{Ended, HttpSink};
 const NOT_FOUND: u16 = 404;
 
 impl HttpSink {
-    /// What the answer to the lookup says of the call; `None`: it is to be made now.
-    pub(super) fn looked_up(&self, call: &Call<'_>, reply: Reply, may_be_anothers: bool) -> Option<Verdict> {
-        let after_ms = self.limits.settle_ms + self.limits.request_timeout_ms;
-        let verdict = match reply {
-            Reply::Answer { status: NOT_FOUND, .. } if may_be_anothers => {
+    /// What the answer to the lookup says of the call; `None`: it is to be made now. `ours_for_ms`: for how long it has been
+    /// ours alone; `None`: for ever.
+    pub(super) fn looked_up(
+        &self,
+        call: &Call<'_>,
+        reply: Reply,
+        ours_for_ms: Option<u64>,
+    ) -> Option<Verdict> {
+        let others_ms = self.limits.settle_ms + self.limits.request_timeout_ms;
+        let after_ms = ours_for_ms.map_or(0, |ours_ms| others_ms.saturating_sub(ours_ms));
+        Some(match reply {
+            Reply::Answer { status: NOT_FOUND, .. } if after_ms > 0 => {
                 let why = "nothing is known of it; who had the partition before may have made it just now";
                 Verdict::NotYet { reason: Reason::new("call_unsettled", why), after_ms }
             }
@@ -38,9 +44,7 @@ impl HttpSink {
             Reply::Answer { status, body } => self.found(call, status, &body),
             Reply::NotSent(why) => Verdict::SinkDown(Reason::new("http_unreachable", why)),
             Reply::Unknown(why) => Verdict::SinkDown(Reason::new("lookup_unanswered", why)),
-        };
-        // From the second time on it must be true that the time is over.
-        Some(if may_be_anothers { later(verdict, after_ms) } else { verdict })
+        })
     }
 
     fn found(&self, call: &Call<'_>, status: u16, body: &[u8]) -> Verdict {
@@ -65,15 +69,5 @@ impl HttpSink {
             }
             verdict => verdict,
         }
-    }
-}
-
-/// The same, and not to be tried again before.
-fn later(verdict: Verdict, after_ms: u64) -> Verdict {
-    match verdict {
-        Verdict::ComeBack { after_ms: wanted_ms } => Verdict::ComeBack { after_ms: wanted_ms.max(after_ms) },
-        Verdict::SinkDown(reason) => Verdict::Unsettled { reason, after_ms },
-        Verdict::Unclear(reason) => Verdict::NotYet { reason, after_ms },
-        verdict => verdict,
     }
 }

@@ -178,7 +178,7 @@ impl SinkMachine for HttpSink {
             unreachable!("the call was read before it was made")
         };
         let verdict = if std::mem::take(self.is_looking(lane)) {
-            match self.looked_up(&call, reply, flight.may_be_anothers()) {
+            match self.looked_up(&call, reply, flight.ours_for_ms()) {
                 Some(verdict) => verdict,
                 None => return Next::Send(Request { operation: CALL, body: flight.effect(0).to_vec() }),
             }
@@ -202,6 +202,10 @@ impl SinkMachine for HttpSink {
 
     fn follow_ups(&self) -> Option<FollowUps> {
         self.limits.follow_ups
+    }
+
+    fn asks_for_others(&self) -> bool {
+        true
     }
 }
 

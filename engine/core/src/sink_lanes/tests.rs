@@ -17,8 +17,8 @@ use crate::tracker::OffsetTracker;
 const PARTITION: PartitionId = PartitionId(0);
 const EPOCH: Epoch = Epoch(0);
 
-/// A sink whose answers the test dictates: the reply's body holds one byte an effect. Its requests' operation is 1 when
-/// another may have sent an effect before.
+/// A sink whose answers the test dictates: the reply's body holds one byte an effect. Its requests' operation says
+/// for how many ms effects have been ours that another may have sent before; 99: there are none.
 struct Dictated;
 
 /// How long an effect is left alone that the sink is told so of.
@@ -27,7 +27,11 @@ const SETTLE_MS: u64 = 90_000;
 impl SinkMachine for Dictated {
     fn begin(&mut self, _lane: LaneId, flight: &mut Flight) -> Next {
         let body = (0..flight.len()).flat_map(|index| flight.position(index).offset.to_le_bytes()).collect();
-        Next::Send(Request { operation: flight.may_be_anothers().into(), body })
+        Next::Send(Request { operation: flight.ours_for_ms().map_or(99, |ms| ms as u8), body })
+    }
+
+    fn asks_for_others(&self) -> bool {
+        true
     }
 
     fn resume(&mut self, _lane: LaneId, flight: &mut Flight, reply: Reply) -> Next {
@@ -95,7 +99,7 @@ impl Bench {
         let pacing = PacingSettings { flights_max: 2, items_max: 5, bytes_max: 64 };
         let settings = SinkSettings { lanes: 2, pacing, attempts_max: None, ..SinkSettings::default() };
         let mut lanes = SinkLanes::new(Box::new(Dictated), settings, false, Sound);
-        lanes.epoch_began(PARTITION, EPOCH, 0);
+        lanes.epoch_began(PARTITION, Began { epoch: EPOCH, log_end: 0, at_ms: 0 });
         let now = Now { uptime_ms: 0, unix_ms: 0 };
         let rng = fastrand::Rng::with_seed(1);
         let tracker = OffsetTracker::new(PARTITION, EPOCH, 0);
@@ -184,20 +188,21 @@ fn lanes_are_saturated_when_each_has_its_next_flight_waiting() {
 }
 
 #[test]
-fn what_another_may_have_sent_is_known_by_the_log_s_end_and_until_it_was_tried_here() {
-    let mut bench = Bench::new();
-    bench.lanes.epoch_began(PARTITION, EPOCH, 5);
-    for (offset, expected) in [(4, [1, 0]), (5, [0, 0])] {
+fn what_another_may_have_sent_is_known_by_the_log_s_end_and_by_when_that_other_has_noticed() {
+    for (offset, queued_ms, expected) in
+        [(4, 0, 7), (4, 5_000, 7), (5, 0, 7), (5, 4_999, 7), (5, 5_000, 99), (5, 5_007, 99)]
+    {
+        let mut bench = Bench::new();
+        bench.lanes.epoch_began(PARTITION, Began { epoch: EPOCH, log_end: 5, at_ms: 100 });
+        bench.now.uptime_ms = 100 + queued_ms;
         bench.enqueue(offset, 0, 0);
-        for (operation, code) in expected.into_iter().zip([2, 0]) {
-            bench.now.uptime_ms += 60_000;
-            bench.pump();
-            let departure = bench.out.remove(0);
-            assert_eq!(departure.request.operation, operation, "{offset}");
-            bench.answer(&departure, &Answer::Items(vec![code]));
-        }
+        bench.now.uptime_ms = 100 + UNNOTICED_MS + 7;
+        bench.pump();
+        let departure = bench.out.remove(0);
+        assert_eq!(departure.request.operation, expected, "{offset} at {queued_ms} ms");
+        bench.answer(&departure, &Answer::Items(vec![0]));
+        assert_eq!(bench.tracker.open_records(), 0);
     }
-    assert_eq!(bench.tracker.open_records(), 0);
 }
 
 #[test]

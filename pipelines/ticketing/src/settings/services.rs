@@ -75,7 +75,7 @@ pub struct PaymentsGroups {
 }
 
 /// The service expiration.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExpirationSettings {
     /// Who reads.
@@ -148,12 +148,6 @@ impl Default for PaymentsGroups {
             orders: "payments-orders".to_owned(),
             charges: "ticketing-charges".to_owned(),
         }
-    }
-}
-
-impl Default for ExpirationSettings {
-    fn default() -> Self {
-        Self { groups: ExpirationGroups::default() }
     }
 }
 

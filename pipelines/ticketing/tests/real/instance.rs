@@ -73,24 +73,15 @@ impl Instance {
         self.wait_log(&["admin page: "]);
         until("it is ready", || {
             assert!(self.ended().is_none(), "it has ended:\n{}", self.log());
-            self.page("/readyz").is_some_and(|(ready, _)| ready)
+            self.is_ready() == Some(true)
         });
     }
 
-    /// The sum of a metric's lines that contain `label`.
-    pub(crate) fn metric(&self, name: &str, label: &str) -> f64 {
-        let text = self.page("/metrics").unwrap().1;
-        let lines =
-            text.lines().filter(|line| line.starts_with(&format!("{name}{{")) && line.contains(label));
-        lines.map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()).sum()
-    }
-
-    fn page(&self, path: &str) -> Option<(bool, String)> {
+    fn is_ready(&self) -> Option<bool> {
         let log = self.log();
         let (_, rest) = log.split_once("admin page: ")?;
         let (page, _) = rest.split_once("/metrics")?;
-        let answer = reqwest::blocking::get(format!("{page}{path}")).ok()?;
-        Some((answer.status().is_success(), answer.text().ok()?))
+        Some(reqwest::blocking::get(format!("{page}/readyz")).ok()?.status().is_success())
     }
 
     /// Ends it at once, as a crash does.
