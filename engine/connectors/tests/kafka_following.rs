@@ -64,7 +64,7 @@ impl Following {
     }
 
     /// Reads to where the topic ends now; what comes meanwhile too, as markers do.
-    fn to_the_end(&mut self) {
+    fn catch_up(&mut self) {
         let ends = self.ends();
         self.until("end", |one| one.follower.positions().iter().zip(&ends).all(|(read, end)| read >= end));
     }
@@ -104,14 +104,14 @@ fn what_is_there_and_what_comes_is_read_of_all_partitions() {
     plain(&topic, 0, &["a", "b"]);
     plain(&topic, 2, &["c"]);
     let mut following = Following::begin(&topic, 3);
-    following.to_the_end();
+    following.catch_up();
     assert_eq!(
         (following.values(0), following.values(1), following.values(2)),
         (vec!["a", "b"], vec![], vec!["c"])
     );
     plain(&topic, 1, &["d"]);
     plain(&topic, 0, &["e"]);
-    following.to_the_end();
+    following.catch_up();
     assert_eq!((following.values(0), following.values(1)), (vec!["a", "b", "e"], vec!["d"]));
     assert_eq!(following.follower.warnings(), Vec::<String>::new());
 }
@@ -149,7 +149,7 @@ fn partitions_that_are_added_are_read_from_their_beginning() {
     create_topic(&topic, 1, &[("cleanup.policy", "compact")]);
     plain(&topic, 0, &["a"]);
     let mut following = Following::begin(&topic, 1);
-    following.to_the_end();
+    following.catch_up();
     following.topics.add_partitions(&topic, 3).unwrap();
     let begun = Instant::now();
     while following.topics.describe(&topic).unwrap().partitions < 3 {
@@ -158,7 +158,7 @@ fn partitions_that_are_added_are_read_from_their_beginning() {
     plain(&topic, 2, &["b"]);
     plain(&topic, 0, &["c"]);
     following.follower.widen(3).unwrap();
-    following.to_the_end();
+    following.catch_up();
     assert_eq!((following.values(0), following.values(2)), (vec!["a", "c"], vec!["b"]));
     assert_eq!(following.ends(), [2, 0, 1]);
 }
