@@ -51,6 +51,8 @@ const STAGES: &[Stage] = &[
     Stage { name: "tests", command: &["cargo", "test", "--workspace"], minutes_max: 35 },
     Stage { name: "crash run", command: &miniature!("crash-run", "classic"), minutes_max: 6 },
     Stage { name: "crash run, KIP-848", command: &miniature!("crash-run", "consumer"), minutes_max: 6 },
+    Stage { name: "copy run", command: &miniature!("copy-run", "classic"), minutes_max: 6 },
+    Stage { name: "copy run, KIP-848", command: &miniature!("copy-run", "consumer"), minutes_max: 6 },
     Stage { name: "breaker run", command: &miniature!("breaker-run", "classic"), minutes_max: 6 },
     Stage { name: "tls", command: &TLS, minutes_max: 25 },
 ];

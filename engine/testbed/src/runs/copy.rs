@@ -8,12 +8,13 @@ use rustix::process::Signal;
 use serde::Serialize;
 use serde_json::Value;
 use thalweg_testbed::servers::Addresses;
-use thalweg_testbed::{TestbedError, private};
+use thalweg_testbed::{TestbedError, private, recipe};
 
 use super::copiers::{Copiers, Work, kills};
 use super::fleet::TICK;
 use super::ground::{admin_ports, folder_of, remove_topics};
 use super::indexer::{CALM_AT_THE_END, SESSION_MS};
+use super::log_dump;
 use super::program::Program;
 use super::programs::Programs;
 use super::progress::Progress;
@@ -81,6 +82,8 @@ pub(crate) fn run(settings: &CopySettings) -> Result<bool, TestbedError> {
     report.problems.iter().for_each(|problem| eprintln!("copy-run: {problem}"));
     if report.ok {
         ground.clear()?;
+    } else if report.verify["ok"] != Value::Bool(true) {
+        ground.keep_logs()?;
     }
     Ok(report.ok)
 }
@@ -224,6 +227,20 @@ impl Ground {
             settings.push("kafka.group.heartbeat_interval_ms=2000".to_owned());
         }
         settings
+    }
+
+    /// Keeps what the topics hold, where the broker is one of ours, so that its files can be read.
+    fn keep_logs(&self) -> Result<(), TestbedError> {
+        let shared = recipe::Kafka::shared()?;
+        let data = match &self.private {
+            Some(kafka) => kafka.data(),
+            None if shared.bootstrap() == self.kafka && shared.process().is_some() => shared.data(),
+            None => return Ok(()),
+        };
+        let [source, copies, counts, changelog, _] = self.names();
+        log_dump::keep(&data, &[&source, &copies, &counts, &changelog], &self.folder)?;
+        eprintln!("what the topics hold, batch by batch: {}", self.folder.join("*.dump").display());
+        Ok(())
     }
 
     /// Removes what the run left on servers that go on, and its folder unless somebody wants it.

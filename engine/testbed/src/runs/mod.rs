@@ -17,6 +17,7 @@ mod fleet;
 mod ground;
 mod indexer;
 mod load;
+mod log_dump;
 mod outage;
 mod plan;
 mod program;
