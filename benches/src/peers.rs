@@ -20,15 +20,17 @@ pub(crate) enum Peer {
     KafkaStreams,
     /// Confluent Parallel Consumer, in key order.
     ParallelConsumer,
+    /// Kafka Streams, of the exactly-once copy.
+    ExactlyOnceStreams,
 }
 
 impl Peer {
-    const ALL: [Self; 2] = [Self::KafkaStreams, Self::ParallelConsumer];
+    const ALL: [Self; 3] = [Self::KafkaStreams, Self::ParallelConsumer, Self::ExactlyOnceStreams];
 
     /// Its folder below the sources, which is its Maven module too.
     fn folder(self) -> &'static str {
         match self {
-            Self::KafkaStreams => "kafka-streams",
+            Self::KafkaStreams | Self::ExactlyOnceStreams => "kafka-streams",
             Self::ParallelConsumer => "parallel-consumer",
         }
     }
@@ -37,6 +39,7 @@ impl Peer {
         match self {
             Self::KafkaStreams => "thalweg.peers.KafkaStreamsArm",
             Self::ParallelConsumer => "thalweg.peers.ParallelConsumerArm",
+            Self::ExactlyOnceStreams => "thalweg.peers.ExactlyOnceArm",
         }
     }
 
