@@ -53,6 +53,9 @@ const EXPIRE_AFTER_MS: u64 = 5_000;
 /// How long a transaction may take. What a process leaves open that does not come back ends by this.
 const TRANSACTION_TIMEOUT_MS: u64 = 10_000;
 
+/// How late the provider is when it is slow. Nothing that it was asked for is under way for longer.
+const SLOW_MS: u64 = 1_500;
+
 /// What tokens are signed with: of no worth outside of the run.
 const TOKEN_SECRET: &str = "of-no-worth-outside-of-this-run-0123456789";
 
@@ -182,7 +185,7 @@ impl<'r> Scene<'r> {
     fn start_provider(&self, seed: u64) -> Result<Program, TestbedError> {
         let mut command = self.programs.command("ticketing-provider");
         command.args(["--listen", &format!("127.0.0.1:{}", self.provider), "--seed", &seed.to_string()]);
-        command.args(["--slow-share", "0.05", "--slow-ms", "1500", "--failing-share", "0.1"]);
+        command.args(["--slow-share", "0.05", "--slow-ms", &SLOW_MS.to_string(), "--failing-share", "0.1"]);
         command.args(["--losing-share", "0.05", "--silence-ms", "30000", "--ledger"]).arg(&self.ledger);
         Program::start("ticketing-provider", command, &self.ground.folder)
     }
@@ -226,7 +229,8 @@ impl<'r> Scene<'r> {
             "orders" => own.push(format!("orders.expire_after_ms={EXPIRE_AFTER_MS}")),
             "payments" => {
                 own.push(format!("payments.provider.url=http://127.0.0.1:{}", self.provider));
-                own.push("payments.provider.request_timeout_ms=3000".to_owned());
+                own.push(format!("payments.provider.request_timeout_ms={}", 2 * SLOW_MS));
+                own.push(format!("payments.provider.settle_ms={}", 3 * SLOW_MS));
             }
             _ => {}
         }
