@@ -22,6 +22,7 @@ use crate::page::history::SharedHistory;
 use crate::page::latest_letters::LatestLetters;
 use crate::page::status::About;
 use crate::snapshot::{Board, Snapshot, StateSnapshot};
+use crate::views::AnyView;
 use crate::{clock, metrics, page};
 
 /// A worker that has not looked up for so long is stuck; it does so every second.
@@ -44,6 +45,8 @@ pub(crate) struct View {
     pub(crate) memory: MemoryPlan,
     pub(crate) search: Option<SearchBox>,
     pub(crate) commands: Option<Arc<CommandCounts>>,
+    /// What its requests are answered from.
+    pub(crate) shown: Vec<Arc<dyn AnyView>>,
 }
 
 impl View {
@@ -65,6 +68,7 @@ impl View {
             memory: plan.memory,
             search,
             commands: None,
+            shown: Vec::new(),
         })
     }
 
@@ -119,6 +123,7 @@ async fn serve_metrics(State(views): State<Views>) -> impl IntoResponse {
         snapshots: view.snapshots(),
         letters: view.letters.lock().clone(),
         commands: view.commands.as_ref().map(|counts| counts.now()),
+        shown: view.shown.iter().map(|shown| shown.counted()).collect(),
     };
     let told: Vec<_> = views.iter().map(of_flow).collect();
     ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::text(&told, clock::now()))
@@ -158,9 +163,15 @@ fn restoring(number: usize, snapshot: &Snapshot) -> Option<String> {
     })
 }
 
+/// Whether what is shown has been read.
+fn unread(view: &View) -> Option<String> {
+    let unread = |shown: &Arc<dyn AnyView>| Some((shown.progress().ready().err()?, shown.topic().to_owned()));
+    view.shown.iter().find_map(unread).map(|(why, topic)| format!("the view of {topic}: {why}"))
+}
+
 /// Whether every worker is a member of its group, has its state, and its sinks take what they are sent.
 fn unready(view: &View) -> Option<String> {
-    view.snapshots().iter().enumerate().find_map(|(number, snapshot)| {
+    let of_workers = view.snapshots().iter().enumerate().find_map(|(number, snapshot)| {
         if snapshot.stopping {
             return Some(format!("worker {number} is stopping"));
         }
@@ -175,5 +186,6 @@ fn unready(view: &View) -> Option<String> {
             let why = status.last_error.as_ref().map_or("", |reason| reason.message.as_ref());
             format!("worker {number}: the breaker of the sink {sink} is open: {why}")
         })
-    })
+    });
+    of_workers.or_else(|| unread(view))
 }

@@ -74,7 +74,7 @@ fn plan(
     let topics = Arc::new(startup::connect(&flow)?);
     let log = startup::look_at_log(&topics, &flow.source.topic)?;
     if let Some(commands) = &flow.commands {
-        commands::prepare(commands, &topics)?;
+        commands::prepare(commands, &topics, &log)?;
     }
     let changelog = flow.work.prepare(&flow, &topics, &log)?;
     let dead_letter_topic = startup::ensure_dead_letter_topic(&flow, &topics, &log)?;

@@ -39,6 +39,7 @@ mod topic_watch;
 mod totals;
 pub mod trial;
 mod tryout;
+pub mod views;
 
 #[cfg(feature = "jemalloc")]
 #[global_allocator]

@@ -15,6 +15,7 @@ use thalweg_core::time::Now;
 
 use crate::commands::Counted;
 use crate::snapshot::{PartitionSnapshot, Snapshot};
+use crate::views::ViewCounted;
 pub use list::METRICS;
 pub(crate) use text::{Told, text};
 
@@ -73,6 +74,7 @@ impl Metric {
             Values::MemoryBudget | Values::Sizes(_) => &["flow"],
             Values::Letters => &["flow", "reason"],
             Values::Commands(_) => &["flow"],
+            Values::Views(_) => &["flow", "topic"],
             Values::CommandAnswers => &["flow", "class"],
             Values::Latencies => &["flow", "stage"],
         }
@@ -100,6 +102,8 @@ enum Values {
     Commands(fn(&Counted) -> u64),
     /// By class of their status.
     CommandAnswers,
+    /// Of what requests are answered from.
+    Views(fn(&ViewCounted) -> f64),
     /// All stages, of all workers together.
     Latencies,
     /// Of all workers together.

@@ -51,7 +51,8 @@ pub(crate) async fn supervise(
         let of_flow = start(plan, &tell)?;
         let boards: Vec<Board> = of_flow.iter().map(|worker| Arc::clone(&worker.board)).collect();
         let counts = gateway.as_ref().map(|gateway| Arc::clone(&gateway.counts));
-        let view = View { commands: counts, ..View::new(plan, boards, LogEnds::default())? };
+        let shown = gateway.iter().flat_map(|gateway| gateway.views.clone()).collect();
+        let view = View { commands: counts, shown, ..View::new(plan, boards, LogEnds::default())? };
         attend(plan, &view, &mut side_tasks);
         workers.extend(of_flow);
         views.push(view);

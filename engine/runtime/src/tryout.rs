@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use thalweg_embedded::{Embedded, EmbeddedOptions};
 
 use crate::admin::{View, Views};
+use crate::commands::Commands;
 use crate::cpu_meter::{CpuMeter, LOOK_INTERVAL_MS};
 use crate::demo::{Addresses, Consumed, Demo, Place};
 use crate::exit::ExitError;
@@ -48,7 +49,9 @@ impl Stage {
     pub(crate) fn set(flows: &[Flow]) -> Result<Self, ExitError> {
         let of_flow = |flow: &Flow| {
             let source = &flow.source.topic;
-            [source.clone(), flow.dead_letters.topic_for(source)]
+            let mut topics = vec![source.clone(), flow.dead_letters.topic_for(source)];
+            topics.extend(flow.commands.iter().flat_map(Commands::view_topics));
+            topics
         };
         let topics: BTreeSet<_> = flows.iter().flat_map(of_flow).collect();
         let topics: Vec<_> = topics.iter().map(|topic| (topic.as_str(), PARTITIONS)).collect();

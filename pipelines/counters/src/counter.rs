@@ -1,6 +1,9 @@
 //! The operator: raises a counter, and answers.
 
+use serde::{Deserialize, Serialize};
 use thalweg::commands::{Command, Problem, Replies};
+use thalweg::flow::{Outgoing, OutputTopic};
+use thalweg::kafka::Headers;
 use thalweg::state::Table;
 use thalweg::{DueNow, Reason, Record, Run, StatefulOperator, Step};
 
@@ -12,11 +15,35 @@ pub const COUNTS: Table<[u8], u64> = Table::new(1);
 /// A counter that stands here is full: what asks for more is refused.
 const FULL: u64 = 10_000;
 
+/// A counter as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// Its name.
+    pub name: String,
+    /// What it stands at.
+    pub count: u64,
+}
+
 /// See the module's text.
 #[derive(Debug)]
 pub struct Counter {
+    /// Each counter as it is, for who looks.
+    pub view: OutputTopic,
     /// How commands are answered.
     pub replies: Replies,
+}
+
+impl Counter {
+    fn show(&self, run: &mut Run<'_>, key: &[u8], count: u64) {
+        let name = String::from_utf8_lossy(key).into_owned();
+        match serde_json::to_vec(&Standing { name, count }) {
+            Ok(value) => {
+                let shown = Outgoing { key: Some(key), value: Some(&value), headers: Headers::default() };
+                self.view.send(run, shown);
+            }
+            Err(error) => run.state.fail(format!("a counter can't be written: {error}")),
+        }
+    }
 }
 
 impl StatefulOperator for Counter {
@@ -48,6 +75,7 @@ impl StatefulOperator for Counter {
             );
         } else {
             COUNTS.put(run, key, &count);
+            self.show(run, key, count);
             self.replies.answer(run, &command, 200, count.to_string().as_bytes());
         }
         Step::Done

@@ -6,6 +6,6 @@ mod flow;
 mod requests;
 mod settings;
 
-pub use counter::{COUNTS, Counter};
+pub use counter::{COUNTS, Counter, Standing};
 pub use flow::flow;
 pub use settings::{Settings, TopicSettings, VARIABLES};

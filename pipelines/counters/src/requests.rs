@@ -1,7 +1,10 @@
 //! What can be asked for, before it is a record.
 
 use serde::{Deserialize, Serialize};
-use thalweg::commands::{NewCommand, Problem, Request};
+use thalweg::commands::{Answer, NewCommand, Problem, Request};
+use thalweg::views::{PageRequest, View};
+
+use crate::counter::Standing;
 
 /// What a request may ask for.
 #[derive(Debug, Serialize)]
@@ -32,4 +35,24 @@ pub(crate) fn raise(request: &Request<'_>) -> Result<NewCommand, Problem> {
         return Err(Problem::new(422, "out-of-range", format!("a counter is raised by 1 to {by_max}")));
     }
     Ok(NewCommand { key: name.as_bytes().to_vec(), value: request.body.to_vec() })
+}
+
+/// `GET /counters/{name}`.
+pub(crate) fn counter(counters: &View<Standing>, request: &Request<'_>) -> Result<Answer, Problem> {
+    let found = counters.get(request.parameter("name"));
+    let found = found.ok_or_else(|| Problem::new(404, "no-such-counter", "it was never raised"))?;
+    Ok(found.answer())
+}
+
+/// What a list may be narrowed to.
+#[derive(Debug, Deserialize)]
+struct Narrowed {
+    at_least: Option<u64>,
+}
+
+/// `GET /counters?at_least=10&after=NAME&limit=100`.
+pub(crate) fn counters(counters: &View<Standing>, request: &Request<'_>) -> Result<Answer, Problem> {
+    let Narrowed { at_least } = request.query_as()?;
+    let page = PageRequest::of(request)?;
+    Ok(counters.page(&page, |_name, standing| at_least.is_none_or(|least| standing.count >= least)).answer())
 }

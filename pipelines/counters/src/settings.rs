@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use thalweg::commands::CommandSettings;
 use thalweg::kafka::{GroupSettings, KafkaSettings};
 use thalweg::settings::{EngineSettings, StateSettings, TransactionSettings, Variable};
+use thalweg::views::ViewSettings;
 
 /// Environment variables that deployments know by other names than ours.
 pub const VARIABLES: [Variable; 3] = [
@@ -20,6 +21,8 @@ pub struct Settings {
     pub topics: TopicSettings,
     /// How requests are taken and answered.
     pub commands: CommandSettings,
+    /// How counters are shown.
+    pub views: ViewSettings,
     /// How Kafka is reached.
     pub kafka: KafkaSettings,
     /// How the flow commits.
@@ -37,9 +40,11 @@ impl Default for Settings {
         Self {
             topics: TopicSettings::default(),
             commands: CommandSettings { replies_topic, ..CommandSettings::default() },
+            views: ViewSettings::default(),
             kafka: KafkaSettings { group, client_id: "counters".to_owned(), ..KafkaSettings::default() },
             transactions: TransactionSettings::default(),
-            state: StateSettings::default(),
+            // Leaves room in the memory for the view.
+            state: StateSettings { bytes_max: 64 << 20, ..StateSettings::default() },
             engine: EngineSettings { commit_interval_ms: 50, ..EngineSettings::default() },
         }
     }
@@ -51,16 +56,18 @@ impl thalweg::Settings for Settings {
     }
 }
 
-/// What is read.
+/// What is read, and what is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TopicSettings {
     /// Commands, by the counter's name.
     pub source: String,
+    /// Each counter as it is, by its name. Made when missing.
+    pub view: String,
 }
 
 impl Default for TopicSettings {
     fn default() -> Self {
-        Self { source: "counter-commands".to_owned() }
+        Self { source: "counter-commands".to_owned(), view: "counters-view".to_owned() }
     }
 }

@@ -1,7 +1,5 @@
 //! The topic of a changelog: compacted, and with as many partitions as the source. Blocking; for the start of a flow.
 
-use rdkafka::admin::ResourceSpecifier;
-
 use super::topics::{Kept, TopicDescription, TopicError, TopicShape, Topics};
 
 impl Topics {
@@ -46,14 +44,5 @@ impl Topics {
                 "its cleanup.policy is {policy:?}, so that state would be removed from it: it must be \"compact\""
             ))),
         }
-    }
-
-    /// `None` when the brokers don't say.
-    fn cleanup_policy(&self, topic: &str) -> Result<Option<String>, TopicError> {
-        let (admin, options) = self.admin()?;
-        let asked = [ResourceSpecifier::Topic(topic)];
-        let mut found = self.wait(topic, admin.describe_configs(&asked, &options))?;
-        let Some(Ok(config)) = found.pop() else { return Ok(None) };
-        Ok(config.entry_map().get("cleanup.policy").and_then(|entry| entry.value.clone()))
     }
 }

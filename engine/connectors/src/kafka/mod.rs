@@ -2,8 +2,9 @@
 //!
 //! The pure half ([`produce`], [`answer`], [`sink`], [`dead_letter`], [`settings`], [`properties`]) is always
 //! compiled. The I/O half (feature `kafka`) reads in batches (`source`), writes (`producer`), looks after topics (`topics`),
-//! reads stretches (`span`) and what comes newly to a partition (`tail`), reads changelogs back (`changelog`) and writes in transactions (`transaction`; `transactor` for
-//! an exactly-once worker, `transactions` for a replay); every `unsafe` of it is in `librdkafka`.
+//! reads stretches (`span`), what comes newly to a partition (`tail`) and whole topics (`follow`), reads changelogs back
+//! (`changelog`) and writes in transactions (`transaction`; `transactor` for an exactly-once worker, `transactions` for a
+//! replay); every `unsafe` of it is in `librdkafka`.
 
 pub mod answer;
 pub mod dead_letter;
@@ -22,9 +23,13 @@ mod client;
 #[cfg(feature = "kafka")]
 pub mod closing;
 #[cfg(feature = "kafka")]
+mod compacted_topic;
+#[cfg(feature = "kafka")]
 pub mod event;
 #[cfg(feature = "kafka")]
 mod fetches;
+#[cfg(feature = "kafka")]
+pub mod follow;
 #[cfg(feature = "kafka")]
 mod librdkafka;
 #[cfg(feature = "kafka")]

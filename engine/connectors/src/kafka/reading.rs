@@ -23,6 +23,8 @@ pub(super) struct Reading {
     /// Records below belong to an earlier assignment. Where ends are told, and the partition was read to its end, it is
     /// the end, also behind markers of transactions.
     next_offset: i64,
+    /// The last end that was told; -1: none.
+    told_end: i64,
     /// A record could not be read: nothing behind it is handed on.
     stopped: bool,
     /// Average size of a record, to guess how many fill a batch.
@@ -62,7 +64,7 @@ impl Reader {
 
 impl Reading {
     pub(super) fn new(epoch: Epoch, queue: PartitionQueue, offset: i64) -> Self {
-        Self { epoch, queue, next_offset: offset, stopped: false, record_bytes: 0 }
+        Self { epoch, queue, next_offset: offset, told_end: -1, stopped: false, record_bytes: 0 }
     }
 
     /// Whether it is read on, if there is more.
@@ -73,6 +75,12 @@ impl Reading {
     /// Its epoch, and where it goes on.
     pub(super) fn progress(&self) -> (Epoch, i64) {
         (self.epoch, self.next_offset)
+    }
+
+    /// Where it goes on, behind markers of transactions too: `of_client` is the client's position, which counts them at
+    /// once, but takes the notice of an end for a record.
+    pub(super) fn position(&self, of_client: i64) -> i64 {
+        if of_client == self.told_end + 1 { self.next_offset } else { of_client.max(self.next_offset) }
     }
 
     /// Fills `batch` with what is there. Asks no further once `records_max` or `bytes_max` are reached; as sizes are
@@ -92,6 +100,7 @@ impl Reading {
             let asked = fitting.clamp(1, MESSAGES_PER_CALL).min(records_max - batch.len());
             let Reader { array, headers, scratch } = reader;
             let (stopped, next_offset) = (&mut self.stopped, &mut self.next_offset);
+            let told_end = &mut self.told_end;
             let read = self.queue.read(array, asked, |message| {
                 if *stopped {
                     return;
@@ -101,6 +110,7 @@ impl Reading {
                     0 => {}
                     code if code == RDKafkaErrorCode::PartitionEOF as i32 => {
                         *next_offset = offset.max(*next_offset);
+                        *told_end = offset;
                         return;
                     }
                     _ => {

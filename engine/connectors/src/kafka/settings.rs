@@ -199,8 +199,16 @@ impl KafkaSettings {
     /// # Errors
     /// The first setting that can't be.
     pub fn check(&self) -> Result<(), SettingError> {
-        self.check_brokers()?;
         self.check_group()?;
+        self.check_connection()
+    }
+
+    /// As [`KafkaSettings::check`], for whoever joins no group: what is said of the group is not looked at.
+    ///
+    /// # Errors
+    /// The first setting that can't be.
+    pub fn check_connection(&self) -> Result<(), SettingError> {
+        self.check_brokers()?;
         self.check_read()?;
         self.check_security(cfg!(feature = "tls"))?;
         self.librdkafka.iter().try_for_each(|(name, value)| check_pass_through(name, value))
@@ -317,6 +325,15 @@ mod tests {
     #[test]
     fn defaults_with_a_group_are_fine() {
         settings().check().unwrap();
+    }
+
+    #[test]
+    fn who_joins_no_group_needs_none() {
+        let without = KafkaSettings::default();
+        assert!(without.check().is_err());
+        without.check_connection().unwrap();
+        let nowhere = KafkaSettings { brokers: "nowhere".into(), ..without };
+        assert!(nowhere.check_connection().is_err());
     }
 
     #[test]

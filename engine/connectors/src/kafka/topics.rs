@@ -68,6 +68,16 @@ pub enum TopicError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The topic loses records that are the latest of their key.
+    #[error(
+        "the topic {topic} has the cleanup.policy {policy:?}, so that things would vanish from it; it must be \"compact\""
+    )]
+    NotCompacted {
+        /// Its name.
+        topic: String,
+        /// What it has.
+        policy: String,
+    },
     /// The cluster refused.
     #[error("the topic {topic}: {reason}")]
     Refused {
@@ -166,6 +176,17 @@ impl Topics {
         let number = i32::try_from(partition).unwrap_or(i32::MAX);
         let found = self.client.fetch_watermarks(topic, number, self.timeout);
         found.map_err(|error| self.failed(topic, &error))
+    }
+
+    /// One above the newest record of each of the topic's first partitions, committed or not. Partitions that are new are
+    /// known after [`Topics::describe`] has counted them.
+    ///
+    /// # Errors
+    /// As [`Topics::describe`].
+    pub fn ends_of(&self, topic: &str, partitions: u32) -> Result<Vec<i64>, TopicError> {
+        let numbers = 0..i32::try_from(partitions).unwrap_or(i32::MAX);
+        let found = librdkafka::high_watermarks(self.client.client(), topic, numbers, self.timeout);
+        found.map_err(|(code, reason)| self.failure(topic, code, reason))
     }
 
     /// What the settings' group has committed for each partition of the topic: the next offset and what was remembered

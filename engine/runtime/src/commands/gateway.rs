@@ -16,8 +16,9 @@ use super::serving::{self, Limits, Phase};
 use super::settings::CommandSettings;
 use super::waiting::Waiting;
 use crate::exit::ExitError;
-use crate::flow::Source;
+use crate::flow::{Log, Source};
 use crate::settings::SettingError;
+use crate::views::{self, AnyView, ViewReader};
 
 /// Replies are waited for for seconds; what is older is for people who look at it.
 const REPLIES_KEPT_MS: u64 = 3_600_000;
@@ -33,7 +34,9 @@ const CONNECTION_BYTES: u64 = 12 << 10;
 const COMMAND_BYTES: u64 = 8 << 10;
 
 /// Makes sure that there is a topic of replies with enough partitions. Blocks.
-pub(crate) fn prepare(commands: &Commands, topics: &Topics) -> Result<(), ExitError> {
+///
+/// Of each view too, with as many partitions as the source has, when it is made.
+pub(crate) fn prepare(commands: &Commands, topics: &Topics, log: &Log) -> Result<(), ExitError> {
     let CommandSettings { replies_topic, replies_partitions, .. } = &commands.settings;
     let shape = TopicShape {
         partitions: *replies_partitions,
@@ -42,7 +45,8 @@ pub(crate) fn prepare(commands: &Commands, topics: &Topics) -> Result<(), ExitEr
         replicas: None,
     };
     let ensured = topics.ensure(replies_topic, shape);
-    ensured.map(|_| ()).map_err(|error| ExitError::Failed(format!("the replies to commands: {error}")))
+    ensured.map_err(|error| ExitError::Failed(format!("the replies to commands: {error}")))?;
+    commands.views.iter().try_for_each(|view| views::prepare(&**view, topics, log.partitions))
 }
 
 impl Commands {
@@ -50,12 +54,20 @@ impl Commands {
     pub(crate) fn kept_bytes(&self) -> u64 {
         let CommandSettings { waiting_max, body_bytes_max, connections_max, .. } = self.settings;
         let command_bytes = 2 * u64::from(body_bytes_max) + COMMAND_BYTES;
-        u64::from(waiting_max) * command_bytes + u64::from(connections_max) * CONNECTION_BYTES
+        let views = self.views.iter().map(|view| view.kept_bytes()).fold(0, u64::saturating_add);
+        let requests = u64::from(waiting_max) * command_bytes + u64::from(connections_max) * CONNECTION_BYTES;
+        requests.saturating_add(views)
+    }
+
+    /// The topics of what is shown.
+    pub(crate) fn view_topics(&self) -> impl Iterator<Item = String> {
+        self.views.iter().map(|view| view.topic().to_owned())
     }
 
     /// Checks settings; nothing connects.
     pub(crate) fn check(&self) -> Result<(), SettingError> {
-        self.settings.check(&self.section)
+        self.settings.check(&self.section)?;
+        self.views.iter().try_for_each(|view| view.settings().check())
     }
 }
 
@@ -66,7 +78,9 @@ pub(crate) struct Gateway {
     /// How long requests wait at most.
     pub(crate) patience: Duration,
     pub(crate) counts: Arc<CommandCounts>,
+    pub(crate) views: Vec<Arc<dyn AnyView>>,
     _replies: ReplyReader,
+    _views: Vec<ViewReader>,
 }
 
 impl Gateway {
@@ -74,13 +88,19 @@ impl Gateway {
     ///
     /// # Errors
     /// When the address is taken, or brokers don't answer.
-    pub(crate) fn start(commands: &Commands, source: &Source, topics: &Topics) -> Result<Self, ExitError> {
+    pub(crate) fn start(
+        commands: &Commands,
+        source: &Source,
+        topics: &Arc<Topics>,
+    ) -> Result<Self, ExitError> {
         let settings = commands.settings.clone();
         let listener = bind(commands)?;
         let (counts, waiting) = (Arc::<CommandCounts>::default(), Arc::<Waiting>::default());
         let partition = fastrand::u32(..settings.replies_partitions);
         let place = (settings.replies_topic.as_str(), partition);
         let replies = ReplyReader::start((&source.settings, topics), place, Arc::clone(&waiting))?;
+        let begin_view = |view| ViewReader::start(view, &source.settings, topics).transpose();
+        let view_readers = commands.views.iter().filter_map(begin_view).collect::<Result<Vec<_>, _>>()?;
         let deadline = Duration::from_millis(settings.answer_deadline_ms);
         let inbox = Inbox::connect(&source.settings, &source.topic, deadline / 4 * WRITE_QUARTERS)?;
         tracing::info!(topic = source.topic, replies = place.0, partition, "commands");
@@ -118,7 +138,16 @@ impl Gateway {
             let _ = tell_drained.send(());
         };
         std::thread::Builder::new().name("commands".to_owned()).spawn(run).map_err(ExitError::failed)?;
-        Ok(Self { phase, drained, patience: deadline, counts, _replies: replies })
+        let views = commands.views.clone();
+        Ok(Self {
+            phase,
+            drained,
+            patience: deadline,
+            counts,
+            views,
+            _replies: replies,
+            _views: view_readers,
+        })
     }
 
     /// Takes no more requests.

@@ -19,6 +19,7 @@ use super::problem::{Answer, PROBLEM_JSON, Problem};
 use super::request::{NewCommand, Request, idempotency_key};
 use super::routes::{Accept, Does};
 use super::settings::CommandSettings;
+use super::showing;
 use super::token::{TokenError, TokenKey};
 use super::waiting::{Reply, Waiting};
 use crate::clock;
@@ -67,7 +68,7 @@ impl Refused {
         Self { problem, header: Some(Header::Challenge(challenge)) }
     }
 
-    fn unavailable(name: &str, detail: &str) -> Self {
+    pub(super) fn unavailable(name: &str, detail: &str) -> Self {
         let problem = Problem::new(503, name, detail);
         Self { problem, header: Some(Header::RetryAfter("1")) }
     }
@@ -88,6 +89,14 @@ impl Handling {
                     Request { user: &user, idempotency_key: None, body: &[], head: &head, parameters };
                 Ok(respond(tell(&request)?))
             }),
+            Does::Shows { to_anybody, view, tell } => match self.user_of(&head, *to_anybody) {
+                Ok(user) => {
+                    let request =
+                        Request { user: &user, idempotency_key: None, body: &[], head: &head, parameters };
+                    showing::show(&**view, &**tell, &request).await.map(respond)
+                }
+                Err(refused) => Err(refused),
+            },
             Does::Commands(accept) => self.command(&**accept, &head, parameters, body).await,
         };
         answered.unwrap_or_else(refuse)

@@ -32,6 +32,7 @@ mod request;
 mod routes;
 mod serving;
 mod settings;
+mod showing;
 mod token;
 mod waiting;
 

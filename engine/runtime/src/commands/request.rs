@@ -1,5 +1,6 @@
 //! A request as routes see it, and what they make of it.
 
+use axum::extract::Query;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
@@ -40,6 +41,16 @@ impl<'r> Request<'r> {
     #[must_use]
     pub fn query(&self) -> Option<&'r str> {
         self.head.uri.query()
+    }
+
+    /// The query's parameters, as they were sent: those that `T` names, without percent-encoding.
+    ///
+    /// # Errors
+    /// When they are not of that form: a 400.
+    pub fn query_as<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        Query::try_from_uri(&self.head.uri).map(|Query(parameters)| parameters).map_err(|error| {
+            Problem::new(400, "malformed-query", format!("the query is not what it must be: {error}"))
+        })
     }
 
     /// A header that is text.

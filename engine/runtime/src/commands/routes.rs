@@ -8,6 +8,7 @@ use axum::http::Method;
 use super::problem::{Answer, Problem};
 use super::request::{NewCommand, Request};
 use super::settings::CommandSettings;
+use crate::views::{AnyView, View};
 
 /// Makes a command of a request, or refuses it.
 pub(super) type Accept = dyn Fn(&Request<'_>) -> Result<NewCommand, Problem> + Send + Sync;
@@ -22,6 +23,8 @@ pub(super) enum Does {
     Commands(Arc<Accept>),
     /// An answer at once; also to those who do not say who they are.
     Tells { to_anybody: bool, tell: Arc<Tell> },
+    /// As [`Does::Tells`], from a view, once that has what was written.
+    Shows { to_anybody: bool, view: Arc<dyn AnyView>, tell: Arc<Tell> },
 }
 
 /// One method of one path.
@@ -55,6 +58,8 @@ pub struct Commands {
     /// Where they stand among the program's settings.
     pub(super) section: String,
     pub(super) routes: Vec<Route>,
+    /// What they show; each once.
+    pub(super) views: Vec<Arc<dyn AnyView>>,
 }
 
 impl fmt::Debug for Commands {
@@ -68,7 +73,12 @@ impl Commands {
     /// None yet; taken and answered as the settings say.
     #[must_use]
     pub fn with(settings: &CommandSettings) -> Self {
-        Self { settings: settings.clone(), section: "commands".to_owned(), routes: Vec::new() }
+        Self {
+            settings: settings.clone(),
+            section: "commands".to_owned(),
+            routes: Vec::new(),
+            views: Vec::new(),
+        }
     }
 
     /// The settings stand in that section of the program's settings instead of `commands`; for errors.
@@ -128,6 +138,44 @@ impl Commands {
     ) -> Self {
         let does = Does::Tells { to_anybody: true, tell: Arc::new(tell) };
         self.route(Method::GET, path, does)
+    }
+
+    /// GET requests for that path are answered from a view, for users; see [`crate::views`] for what they see.
+    #[must_use]
+    pub fn get_from<V: Send + Sync + 'static>(
+        self,
+        view: &View<V>,
+        path: &'static str,
+        show: impl Fn(&View<V>, &Request<'_>) -> Result<Answer, Problem> + Send + Sync + 'static,
+    ) -> Self {
+        self.show(view, path, show, false)
+    }
+
+    /// GET requests for that path are answered from a view, for anybody. A token that does not count is refused all the
+    /// same.
+    #[must_use]
+    pub fn get_open_from<V: Send + Sync + 'static>(
+        self,
+        view: &View<V>,
+        path: &'static str,
+        show: impl Fn(&View<V>, &Request<'_>) -> Result<Answer, Problem> + Send + Sync + 'static,
+    ) -> Self {
+        self.show(view, path, show, true)
+    }
+
+    fn show<V: Send + Sync + 'static>(
+        mut self,
+        view: &View<V>,
+        path: &'static str,
+        show: impl Fn(&View<V>, &Request<'_>) -> Result<Answer, Problem> + Send + Sync + 'static,
+        to_anybody: bool,
+    ) -> Self {
+        let (erased, view) = (view.erased(), view.clone());
+        if !self.views.iter().any(|known| Arc::ptr_eq(known, &erased)) {
+            self.views.push(Arc::clone(&erased));
+        }
+        let tell = Arc::new(move |request: &Request<'_>| show(&view, request));
+        self.route(Method::GET, path, Does::Shows { to_anybody, view: erased, tell })
     }
 
     fn command(

@@ -4,7 +4,7 @@ use super::Kind::{Counter, Gauge, Histogram};
 use super::Metric;
 use super::Values::{
     Breakers, CommandAnswers, Commands, Latencies, Letters, MemoryBudget, Outcomes, Partitions, Sinks, Sizes,
-    Worker,
+    Views, Worker,
 };
 
 /// Every metric there is.
@@ -267,5 +267,37 @@ pub const METRICS: &[Metric] = &[
         Gauge,
         "Commands that are being read, written, or wait for their reply.",
         Commands(|counted| counted.waiting),
+    ),
+    Metric::new(
+        "thalweg_view_records",
+        Gauge,
+        "Keys that a view holds: a topic from which requests are answered.",
+        Views(|view| view.records as f64),
+    ),
+    Metric::new(
+        "thalweg_view_bytes",
+        Gauge,
+        "Bytes of memory that they take, by the measure that views.bytes_max has.",
+        Views(|view| view.bytes as f64),
+    ),
+    Metric::new(
+        "thalweg_view_lag_records",
+        Gauge,
+        "Offsets of the view's topic yet to be read, as of the last look at its end, two seconds ago at most. Records of \
+         transactions that are still open are among them.",
+        Views(|view| view.lag as f64),
+    ),
+    Metric::new(
+        "thalweg_view_ready",
+        Gauge,
+        "1 once the view has come to where its topic ended at the start; 0 before, and when it can't be shown any more: then \
+         requests get a 503.",
+        Views(|view| f64::from(u8::from(view.ready))),
+    ),
+    Metric::new(
+        "thalweg_view_undecodable_total",
+        Counter,
+        "Records of a view's topic whose key or value could not be read; they are shown as if they were not there.",
+        Views(|view| view.undecodable as f64),
     ),
 ];

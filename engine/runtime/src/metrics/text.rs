@@ -13,6 +13,7 @@ use super::histogram::{Buckets, LATENCY_BOUNDS_MS, SIZE_BOUNDS};
 use super::{METRICS, Metric, STAGES, Values};
 use crate::commands::{CLASSES, Counted};
 use crate::snapshot::{Snapshot, breaker_state};
+use crate::views::ViewCounted;
 
 /// Names and values.
 type Labels<'l> = [(&'l str, &'l str)];
@@ -25,6 +26,7 @@ pub(crate) struct Told {
     /// Dead letters acknowledged, by reason.
     pub(crate) letters: BTreeMap<String, u64>,
     pub(crate) commands: Option<Counted>,
+    pub(crate) shown: Vec<ViewCounted>,
 }
 
 /// All metrics of all flows.
@@ -77,6 +79,11 @@ fn of_flow(values: &Values, told: &Told, measured: &Measured, now: Now, family: 
             let answers = told.commands.iter().flat_map(|counted| counted.answers);
             for (class, count) in CLASSES.iter().zip(answers) {
                 family.sample("", &[("class", class)], count as f64);
+            }
+        }
+        Values::Views(of) => {
+            for view in &told.shown {
+                family.sample("", &[("topic", &view.topic)], of(view));
             }
         }
         Values::Latencies => {
@@ -139,6 +146,7 @@ fn worker(values: &Values, snapshot: &Snapshot, now: Now, sample: &mut dyn FnMut
         | Values::Letters
         | Values::Commands(_)
         | Values::CommandAnswers
+        | Values::Views(_)
         | Values::Latencies
         | Values::Sizes(_) => {}
     }

@@ -64,6 +64,16 @@ impl User {
         self.plain(method, path).bearer_auth(&self.token)
     }
 
+    /// What this user is told there.
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        send(self.request("GET", path))
+    }
+
+    /// As [`User::get`], with everything that was written before.
+    pub(crate) fn get_all(&self, path: &str) -> Answer {
+        send(self.request("GET", path).header("Cache-Control", "no-cache"))
+    }
+
     /// Raises a counter by one; `None`: nobody takes requests there any more.
     pub(crate) fn try_raise(&self, counter: &str) -> Option<Answer> {
         let request = self.request("POST", &format!("/counters/{counter}")).body("{\"by\":1}");

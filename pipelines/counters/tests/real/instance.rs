@@ -76,7 +76,8 @@ impl Instance {
         lines.map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()).sum()
     }
 
-    fn get(&self, path: &str) -> Option<(bool, String)> {
+    /// What the admin page says at that path, and whether it is a success.
+    pub(crate) fn get(&self, path: &str) -> Option<(bool, String)> {
         let log = self.log();
         let (_, rest) = log.split_once("admin page: ")?;
         let (page, _) = rest.split_once("/metrics")?;

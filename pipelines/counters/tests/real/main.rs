@@ -16,3 +16,5 @@ mod repeats;
 mod scene;
 mod settings_file;
 mod topics;
+mod views;
+mod views_bad_days;

@@ -57,6 +57,11 @@ impl Scene {
         format!("{}.replies", self.source)
     }
 
+    /// The topic of what is shown.
+    pub(crate) fn view(&self) -> String {
+        format!("{}.view", self.source)
+    }
+
     fn group(&self) -> String {
         format!("{}.group", self.source)
     }
@@ -68,6 +73,7 @@ impl Scene {
             format!("kafka.brokers={}", self.brokers),
             format!("kafka.group.id={}", self.group()),
             format!("topics.source={}", self.source),
+            format!("topics.view={}", self.view()),
             format!("commands.replies_topic={}", self.replies()),
             "commands.replies_partitions=2".to_owned(),
             "commands.listen=127.0.0.1:0".to_owned(),
@@ -100,6 +106,7 @@ impl Drop for Scene {
     fn drop(&mut self) {
         let changelog = format!("{}.counter.changelog", self.group());
         let letters = format!("{}.dlq", self.source);
-        topics::delete(&self.brokers, &[&self.source, &self.replies(), &changelog, &letters]);
+        let all = [&self.source, &self.view(), &self.replies(), &changelog, &letters];
+        topics::delete(&self.brokers, &all.map(String::as_str));
     }
 }

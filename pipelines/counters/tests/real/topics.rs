@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::{Headers, Message};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
@@ -14,7 +14,7 @@ use crate::scene::{PATIENCE, until};
 /// How long a broker may take for one answer.
 const ANSWER: Duration = Duration::from_secs(10);
 
-fn config(brokers: &str) -> ClientConfig {
+pub(crate) fn config(brokers: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", brokers);
     config
@@ -30,7 +30,15 @@ fn wait_for<F: Future>(future: F) -> F::Output {
 
 /// Makes a topic and waits until it is known.
 pub(crate) fn create(brokers: &str, name: &str, partitions: i32) {
-    let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+    create_with(brokers, name, partitions, &[]);
+}
+
+/// As [`create`], with settings of its own.
+pub(crate) fn create_with(brokers: &str, name: &str, partitions: i32, settings: &[(&str, &str)]) {
+    let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+    for (key, value) in settings {
+        topic = topic.set(key, value);
+    }
     let options = AdminOptions::new().operation_timeout(Some(PATIENCE)).request_timeout(Some(PATIENCE));
     wait_for(admin(brokers).create_topics([&topic], &options)).unwrap().remove(0).unwrap();
     let consumer: BaseConsumer = config(brokers).create().unwrap();
@@ -38,6 +46,30 @@ pub(crate) fn create(brokers: &str, name: &str, partitions: i32) {
         let metadata = consumer.fetch_metadata(Some(name), ANSWER).unwrap();
         metadata.topics().first().is_some_and(|topic| topic.partitions().len() == partitions as usize)
     });
+}
+
+/// Makes a topic of one partition, unless one of that name is still being removed.
+pub(crate) fn try_create(brokers: &str, name: &str, settings: &[(&str, &str)]) -> bool {
+    let mut topic = NewTopic::new(name, 1, TopicReplication::Fixed(1));
+    for (key, value) in settings {
+        topic = topic.set(key, value);
+    }
+    let options = AdminOptions::new().operation_timeout(Some(PATIENCE)).request_timeout(Some(PATIENCE));
+    wait_for(admin(brokers).create_topics([&topic], &options)).unwrap().remove(0).is_ok()
+}
+
+/// Records that are there in the first partition of a topic.
+pub(crate) fn count(brokers: &str, topic: &str) -> u64 {
+    let mut count = 0;
+    read(brokers, topic, 1, |_| count += 1);
+    count
+}
+
+/// Adds partitions, up to that many.
+pub(crate) fn widen(brokers: &str, name: &str, partitions: usize) {
+    let options = AdminOptions::new().operation_timeout(Some(PATIENCE)).request_timeout(Some(PATIENCE));
+    let wanted = NewPartitions::new(name, partitions);
+    wait_for(admin(brokers).create_partitions([&wanted], &options)).unwrap().remove(0).unwrap();
 }
 
 /// Removes topics, those that are there.
@@ -61,31 +93,34 @@ pub(crate) struct Found {
 
 /// Everything that is committed in those partitions of a topic, one after the other.
 pub(crate) fn read_committed(brokers: &str, topic: &str, partitions: i32) -> Vec<Found> {
+    let mut found = Vec::new();
+    read(brokers, topic, partitions, |message| {
+        let headers = message.headers().unwrap();
+        let id = headers.iter().find(|header| header.key == "correlation-id").unwrap().value.unwrap();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        found.push(Found { value: text(message.payload().unwrap()), correlation_id: text(id) });
+    });
+    found
+}
+
+fn read(brokers: &str, topic: &str, partitions: i32, mut each: impl FnMut(&BorrowedMessage<'_>)) {
     let consumer: BaseConsumer = config(brokers)
         .set("group.id", "reads-alone")
         .set("enable.auto.commit", "false")
         .set("enable.partition.eof", "true")
         .create()
         .unwrap();
-    let mut found = Vec::new();
     for partition in 0..partitions {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
         consumer.assign(&list).unwrap();
         loop {
             match consumer.poll(PATIENCE).expect("a broker answers") {
-                Ok(message) => {
-                    let headers = message.headers().unwrap();
-                    let id =
-                        headers.iter().find(|header| header.key == "correlation-id").unwrap().value.unwrap();
-                    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-                    found.push(Found { value: text(message.payload().unwrap()), correlation_id: text(id) });
-                }
+                Ok(message) => each(&message),
                 Err(rdkafka::error::KafkaError::PartitionEOF(_)) => break,
                 // The client comes back by itself.
                 Err(_) => {}
             }
         }
     }
-    found
 }

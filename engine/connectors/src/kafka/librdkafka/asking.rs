@@ -1,6 +1,7 @@
 //! Questions to brokers, and what the client knows of itself.
 
 use std::ffi::{CString, c_int};
+use std::ops::Range;
 use std::ptr::{self, addr_of};
 use std::time::Duration;
 
@@ -144,12 +145,25 @@ pub(in crate::kafka) fn high_watermark<C: ClientContext>(
     partition: i32,
     timeout: Duration,
 ) -> Result<i64, Failed> {
+    let found = high_watermarks(client, topic, partition..partition.saturating_add(1), timeout)?;
+    found.first().copied().ok_or_else(|| (0, "the broker's answer names no partition".to_owned()))
+}
+
+/// As [`high_watermark`], of each of those partitions in their order, with one request to each leader.
+pub(in crate::kafka) fn high_watermarks<C: ClientContext>(
+    client: &Client<C>,
+    topic: &str,
+    partitions: Range<i32>,
+    timeout: Duration,
+) -> Result<Vec<i64>, Failed> {
     let timeout_ms = c_int::try_from(timeout.as_millis()).unwrap_or(c_int::MAX);
-    let mut list = TopicPartitionList::with_capacity(1);
-    list.add_partition_offset(topic, partition, Offset::End).map_err(|error| (0, error.to_string()))?;
+    let mut list = TopicPartitionList::with_capacity(partitions.len());
+    for partition in partitions.clone() {
+        list.add_partition_offset(topic, partition, Offset::End).map_err(|error| (0, error.to_string()))?;
+    }
     let native = client.native_ptr();
     // SAFETY: the client lives; every argument is made above the call that uses it and destroyed after; the request
-    // copies the list. What the result points to lives as long as the event.
+    // copies the list. What the result points to lives as long as the event, and there are as many infos as it says.
     unsafe {
         let queue = Owned::new(ffi::rd_kafka_queue_new(native), ffi::rd_kafka_queue_destroy)?;
         let kind = ffi::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS;
@@ -172,13 +186,23 @@ pub(in crate::kafka) fn high_watermark<C: ClientContext>(
             ffi::rd_kafka_event_ListOffsets_result(event.ptr()),
             &raw mut count,
         );
-        if infos.is_null() || count == 0 {
-            return Err((0, "the broker's answer names no partition".to_owned()));
-        }
-        let found = ffi::rd_kafka_ListOffsetsResultInfo_topic_partition(*infos);
-        match addr_of!((*found).err).cast::<i32>().read() {
-            0 => Ok((*found).offset),
-            code => Err((code, format!("the end of {topic}/{partition} can't be asked for"))),
-        }
+        let count = if infos.is_null() { 0 } else { count };
+        let found =
+            (0..count).map(|index| ffi::rd_kafka_ListOffsetsResultInfo_topic_partition(*infos.add(index)));
+        let found: Vec<(i32, i64, i32)> = found
+            .map(|one| ((*one).partition, (*one).offset, addr_of!((*one).err).cast::<i32>().read()))
+            .collect();
+        in_order(topic, partitions, &found)
     }
+}
+
+/// The offsets of those partitions, of what was found: partition, offset, error code.
+fn in_order(topic: &str, partitions: Range<i32>, found: &[(i32, i64, i32)]) -> Result<Vec<i64>, Failed> {
+    partitions
+        .map(|partition| match found.iter().find(|(number, ..)| *number == partition) {
+            Some((_, offset, 0)) => Ok(*offset),
+            Some((.., code)) => Err((*code, format!("the end of {topic}/{partition} can't be asked for"))),
+            None => Err((0, format!("the broker's answer does not name {topic}/{partition}"))),
+        })
+        .collect()
 }

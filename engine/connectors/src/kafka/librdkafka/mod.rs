@@ -14,7 +14,9 @@ use std::ffi::{CStr, c_char, c_void};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-pub(super) use asking::{Committed, committed_of, describe_topic, high_watermark, member_id, positions};
+pub(super) use asking::{
+    Committed, committed_of, describe_topic, high_watermark, high_watermarks, member_id, positions,
+};
 pub(super) use message::{Message, headers_of_read, may_be_written, raw_headers_supported};
 pub(super) use partition_queue::{MessageArray, PartitionQueue};
 pub(super) use producing::{CommitFailed, TopicHandle, commit_transaction, produce, produce_to};

@@ -48,6 +48,14 @@ fn told() -> Told {
         snapshots: vec![snapshot(), snapshot()],
         letters,
         commands: Some(commands),
+        shown: vec![ViewCounted {
+            topic: NASTY.to_owned(),
+            records: 3,
+            bytes: 700,
+            undecodable: 1,
+            ready: true,
+            lag: 2,
+        }],
     }
 }
 
