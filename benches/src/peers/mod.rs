@@ -21,6 +21,8 @@ const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers");
 pub(crate) enum Peer {
     /// Kafka Streams.
     KafkaStreams,
+    /// Kafka Streams, of the exactly-once copy.
+    ExactlyOnceStreams,
     /// Confluent Parallel Consumer, in key order.
     ParallelConsumer,
     /// Benthos 4.27.0, which is named Redpanda Connect today.
@@ -34,12 +36,13 @@ enum Kind {
 }
 
 impl Peer {
-    const ALL: [Self; 3] = [Self::KafkaStreams, Self::ParallelConsumer, Self::Benthos];
+    const ALL: [Self; 4] =
+        [Self::KafkaStreams, Self::ExactlyOnceStreams, Self::ParallelConsumer, Self::Benthos];
 
     /// Its folder below the sources, which is its Maven module too.
     fn folder(self) -> &'static str {
         match self {
-            Self::KafkaStreams => "kafka-streams",
+            Self::KafkaStreams | Self::ExactlyOnceStreams => "kafka-streams",
             Self::ParallelConsumer => "parallel-consumer",
             Self::Benthos => "benthos",
         }
@@ -49,6 +52,7 @@ impl Peer {
         let module = |main_class| Kind::Jvm(jvm::Module { folder: self.folder(), main_class });
         match self {
             Self::KafkaStreams => module("thalweg.peers.KafkaStreamsArm"),
+            Self::ExactlyOnceStreams => module("thalweg.peers.ExactlyOnceArm"),
             Self::ParallelConsumer => module("thalweg.peers.ParallelConsumerArm"),
             Self::Benthos => Kind::Go,
         }
@@ -102,7 +106,7 @@ pub(crate) fn prepare() -> Result<()> {
 }
 
 /// The command that starts a peer, without the arguments that every arm takes.
-fn command(peer: Peer, jvm: &[String]) -> Result<Command> {
+pub(crate) fn command(peer: Peer, jvm: &[String]) -> Result<Command> {
     let built = folder::cache()?.join("peers");
     if !peer.is_up_to_date(&built) {
         bail!(
