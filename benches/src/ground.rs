@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::programs::indexer::{Indexer, Job};
+use crate::programs::indexer::Job;
+use crate::programs::instance::Instance;
 use crate::programs::stand_in::StandIn;
 use crate::topic;
 
@@ -46,25 +47,26 @@ impl<'g> Ground<'g> {
     }
 
     /// Starts an instance; they are all of one group.
-    pub(crate) fn start(&self, set: &[String]) -> Result<Indexer> {
-        Indexer::start(&Job {
+    pub(crate) fn start(&self, set: &[String]) -> Result<Instance> {
+        let job = Job {
             brokers: self.brokers,
             topic: &self.topic,
             group: &self.topic,
             elasticsearch: &self.elasticsearch,
             set: set.to_vec(),
-        })
+        };
+        job.start()
     }
 
     /// Starts an instance and waits until it has every partition.
-    pub(crate) fn start_alone(&self, set: &[String]) -> Result<Indexer> {
+    pub(crate) fn start_alone(&self, set: &[String]) -> Result<Instance> {
         let mut indexer = self.start(set)?;
         self.until_alone(&mut indexer)?;
         Ok(indexer)
     }
 
     /// Waits until the instance has every partition.
-    pub(crate) fn until_alone(&self, indexer: &mut Indexer) -> Result<()> {
+    pub(crate) fn until_alone(&self, indexer: &mut Instance) -> Result<()> {
         let partitions = u64::from(self.partitions);
         indexer.until(READY_WITHIN, "given every partition", |metrics| {
             (metrics.sum("thalweg_partitions_assigned", "") == Some(partitions)).then_some(())

@@ -2,6 +2,7 @@
 
 mod all;
 mod batch_queue;
+mod exactly_once;
 mod ground;
 mod hiccups;
 mod indexing;
@@ -16,6 +17,7 @@ mod report;
 mod restart;
 mod scaling;
 mod stream_consumer;
+mod timers;
 mod topic;
 mod waking;
 mod whole_flow;
@@ -53,6 +55,10 @@ enum What {
     Scaling(scaling::Settings),
     /// Time without effects after `kill -9`, and when a second instance joins.
     Restart(restart::Settings),
+    /// Pending timers of an exactly-once flow: what they take, how fast they are, how late they run, and that none is lost.
+    Timers(timers::Settings),
+    /// CPU per record, throughput and latency of the exactly-once copy; each arm is a program of its own.
+    ExactlyOnce(exactly_once::Settings),
     /// All of them, one after the other.
     All(all::Settings),
     /// Becomes the engine's arm of these two.
@@ -61,6 +67,15 @@ enum What {
     /// The bare arm of counting.
     #[command(hide = true)]
     KeyedBare(keyed::Job),
+    /// Becomes the engine's arm of exactly-once.
+    #[command(hide = true)]
+    ExactlyOnceCopy(exactly_once::Job),
+    /// The bare arm of exactly-once.
+    #[command(hide = true)]
+    ExactlyOnceBare(exactly_once::Job),
+    /// Becomes the arm of exactly-once that is Kafka Streams.
+    #[command(hide = true)]
+    ExactlyOnceStreams(exactly_once::StreamsJob),
     /// Builds the peers of the end-to-end benchmarks into the cache; benches/peers/README.md says what they are.
     PreparePeers,
     /// Starts a peer in place of this process.
@@ -83,9 +98,14 @@ fn main() -> ExitCode {
         What::Memory(settings) => memory::run(&settings),
         What::Scaling(settings) => scaling::run(&settings),
         What::Restart(settings) => restart::run(&settings),
+        What::Timers(settings) => timers::run(&settings),
+        What::ExactlyOnce(settings) => exactly_once::run(&settings),
         What::All(settings) => all::run(&settings),
         What::KeyedFlow(job) => keyed::become_flow(&job),
         What::KeyedBare(job) => keyed::run_bare(&job),
+        What::ExactlyOnceCopy(job) => exactly_once::become_copy(&job),
+        What::ExactlyOnceBare(job) => exactly_once::run_bare(&job),
+        What::ExactlyOnceStreams(job) => exactly_once::become_streams(&job),
         What::PreparePeers => peers::prepare(),
         What::Peer(settings) => peers::become_peer(&settings),
         What::StreamConsumer(settings) => stream_consumer::run_arm(&settings),

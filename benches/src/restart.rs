@@ -9,7 +9,7 @@ use thalweg_testbed::stand_in::{StandIn, StandInOptions};
 
 use crate::ground::Ground;
 use crate::programs;
-use crate::programs::indexer::Indexer;
+use crate::programs::instance::Instance;
 use crate::programs::loadgen::Loadgen;
 use crate::report::{Machine, Reporting, Spread, Target};
 
@@ -138,7 +138,7 @@ fn until_effect(sink: &StandIn) -> Result<()> {
     Ok(())
 }
 
-fn kill_and_restart(ground: &Ground<'_>, sink: &StandIn, victim: Indexer) -> Result<(Indexer, f64)> {
+fn kill_and_restart(ground: &Ground<'_>, sink: &StandIn, victim: Instance) -> Result<(Instance, f64)> {
     victim.kill()?;
     let killed = Instant::now();
     let successor = ground.start(&named("first"))?;
@@ -148,8 +148,8 @@ fn kill_and_restart(ground: &Ground<'_>, sink: &StandIn, victim: Indexer) -> Res
 }
 
 /// A second instance joins, and leaves again.
-fn join(ground: &Ground<'_>, sink: &StandIn, first: &mut Indexer) -> Result<Join> {
-    let latencies_of = |indexer: &mut Indexer| {
+fn join(ground: &Ground<'_>, sink: &StandIn, first: &mut Instance) -> Result<Join> {
+    let latencies_of = |indexer: &mut Instance| {
         indexer.until(EFFECT_WITHIN, "answering", |metrics| Some(metrics.end_to_end()))
     };
     let before = latencies_of(first)?;

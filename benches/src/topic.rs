@@ -108,9 +108,20 @@ pub(crate) struct Filler {
 
 impl Filler {
     pub(crate) fn new(brokers: &str) -> Result<Self> {
+        Ok(Self { producer: Self::config(brokers).create()? })
+    }
+
+    /// One that places keys as the Java client does, and the engine.
+    pub(crate) fn placing_keys(brokers: &str) -> Result<Self> {
+        let mut config = Self::config(brokers);
+        config.set("partitioner", "murmur2_random");
+        Ok(Self { producer: config.create()? })
+    }
+
+    fn config(brokers: &str) -> ClientConfig {
         let mut config = client(brokers);
         config.set("compression.type", "lz4").set("enable.idempotence", "true").set("linger.ms", "50");
-        Ok(Self { producer: config.create()? })
+        config
     }
 
     /// Waits while the client's queue is full.

@@ -10,7 +10,7 @@ use super::documents::Write;
 use super::index::Index;
 use super::{bare, documents};
 use crate::programs;
-use crate::programs::indexer::{Indexer, Job};
+use crate::programs::indexer::Job;
 use crate::report::{Machine, Reporting, Spread, Target};
 use crate::whole_flow::Events;
 
@@ -148,7 +148,7 @@ fn bare_round(
 }
 
 fn through_the_flow(job: &Job<'_>, records: u64) -> Result<Round> {
-    let mut indexer = Indexer::start(job)?;
+    let mut indexer = job.start()?;
     let some = |read: u64| (read > 0).then(Instant::now);
     let begun = indexer
         .until(RUN_MAX, "reading", |metrics| metrics.sum("thalweg_records_read_total", "").and_then(some))?;

@@ -62,6 +62,8 @@ pub(crate) enum Arm {
     KafkaStreams,
     /// Confluent Parallel Consumer.
     ParallelConsumer,
+    /// Benthos 4.27.0, which is named Redpanda Connect today.
+    Benthos,
 }
 
 impl Arm {
@@ -72,6 +74,7 @@ impl Arm {
             Self::StreamConsumer => "stream-consumer",
             Self::KafkaStreams => "kafka-streams",
             Self::ParallelConsumer => "parallel-consumer",
+            Self::Benthos => "benthos",
         }
     }
 
@@ -82,7 +85,9 @@ impl Arm {
             Self::Thalweg => command.arg("keyed-flow"),
             Self::Bare => command.arg("keyed-bare"),
             Self::StreamConsumer => command.arg("stream-consumer"),
-            Self::KafkaStreams | Self::ParallelConsumer => command.args(["peer", self.name()]),
+            Self::KafkaStreams | Self::ParallelConsumer | Self::Benthos => {
+                command.args(["peer", self.name()])
+            }
         };
         command
             .args(["--workload", job.workload.name(), "--brokers", &job.brokers, "--topic", &job.topic])

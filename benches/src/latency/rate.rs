@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::ground::Ground;
 use crate::hiccups::{Hiccups, Watch};
-use crate::programs::indexer::Indexer;
+use crate::programs::instance::Instance;
 use crate::programs::loadgen::{Loaded, Loadgen};
 use crate::programs::metrics::{Latencies, Metrics};
 
@@ -85,6 +85,6 @@ pub(crate) fn at(brokers: &str, rate: f64, seconds: u64) -> Result<AtRate> {
 }
 
 /// Its metrics; that it does not answer within some seconds is an error.
-fn now(indexer: &mut Indexer) -> Result<Metrics> {
+fn now(indexer: &mut Instance) -> Result<Metrics> {
     indexer.until(Duration::from_secs(10), "answering", |metrics| Some(metrics.clone()))
 }

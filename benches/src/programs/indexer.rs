@@ -1,19 +1,10 @@
-//! A running `message-indexer`.
+//! What an instance of `message-indexer` is told.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use anyhow::Result;
 
-use anyhow::{Context as _, Result, bail};
+use super::instance::Instance;
 
-use super::metrics::{self, Metrics};
-use super::terminate;
-
-/// Time between two looks at its metrics: each costs it some microseconds.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-
-/// What an instance is told.
+/// See the module's text.
 #[derive(Debug, Clone)]
 pub(crate) struct Job<'j> {
     pub(crate) brokers: &'j str,
@@ -24,96 +15,14 @@ pub(crate) struct Job<'j> {
     pub(crate) set: Vec<String>,
 }
 
-/// An instance; killed when dropped.
-pub(crate) struct Indexer {
-    child: Child,
-    address: SocketAddr,
-    log: PathBuf,
-    begun: Instant,
-}
-
-impl Indexer {
-    /// Starts one. Its log is kept when it does not end well.
-    pub(crate) fn start(job: &Job<'_>) -> Result<Self> {
-        let address = metrics::free_address()?;
-        let log = std::env::temp_dir().join(format!("{}-{}.log", job.group, address.port()));
-        let file = std::fs::File::create(&log)?;
-        let begun = Instant::now();
-        let mut command = super::command("message-indexer")?;
-        command
-            .args(["--set", &format!("kafka.brokers={}", job.brokers)])
-            .args(["--set", &format!("kafka.group.id={}", job.group)])
-            .args(["--set", &format!("source.topic={}", job.topic)])
-            .args(["--set", &format!("elasticsearch.nodes=[\"{}\"]", job.elasticsearch)])
-            .args(["--set", &format!("engine.admin_listen={address}")]);
-        for setting in &job.set {
-            command.args(["--set", setting]);
-        }
-        let child = command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).spawn()?;
-        Ok(Self { child, address, log, begun })
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Since its process was started.
-    pub(crate) fn age(&self) -> Duration {
-        self.begun.elapsed()
-    }
-
-    /// Its metrics; `None` while it does not answer yet.
-    ///
-    /// # Errors
-    /// When it has ended.
-    pub(crate) fn metrics(&mut self) -> Result<Option<Metrics>> {
-        if let Some(status) = self.child.try_wait()? {
-            bail!("message-indexer ended by itself: {status}; its log is {}", self.log.display());
-        }
-        Ok(Metrics::of(self.address).ok())
-    }
-
-    /// Waits until its metrics say what is `wanted`, and answers what that is.
-    pub(crate) fn until<T>(
-        &mut self,
-        limit: Duration,
-        what: &str,
-        mut wanted: impl FnMut(&Metrics) -> Option<T>,
-    ) -> Result<T> {
-        let deadline = Instant::now() + limit;
-        loop {
-            if let Some(found) = self.metrics()?.as_ref().and_then(&mut wanted) {
-                return Ok(found);
-            }
-            if Instant::now() > deadline {
-                bail!("message-indexer: not {what} after {limit:?}; its log is {}", self.log.display());
-            }
-            std::thread::sleep(LOOK_EVERY);
-        }
-    }
-
-    /// Stops it as a supervisor does.
-    pub(crate) fn stop(mut self) -> Result<()> {
-        terminate(&self.child)?;
-        let status = self.child.wait()?;
-        if !status.success() {
-            bail!("message-indexer did not stop cleanly: {status}; its log is {}", self.log.display());
-        }
-        std::fs::remove_file(&self.log).with_context(|| format!("can't remove {}", self.log.display()))
-    }
-
-    /// `kill -9`; comes back when it is gone.
-    pub(crate) fn kill(mut self) -> Result<()> {
-        self.child.kill()?;
-        self.child.wait()?;
-        std::fs::remove_file(&self.log).with_context(|| format!("can't remove {}", self.log.display()))
-    }
-}
-
-impl Drop for Indexer {
-    fn drop(&mut self) {
-        // Does nothing to a process that was waited for.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+impl Job<'_> {
+    /// Starts an instance.
+    pub(crate) fn start(&self) -> Result<Instance> {
+        let mut settings = vec![
+            format!("source.topic={}", self.topic),
+            format!("elasticsearch.nodes=[\"{}\"]", self.elasticsearch),
+        ];
+        settings.extend(self.set.iter().cloned());
+        Instance::start("message-indexer", (self.brokers, self.group), &settings)
     }
 }

@@ -41,6 +41,11 @@ impl Metrics {
         self.values(name, label).map(|(_, value)| value as u64).reduce(|sum, value| sum + value)
     }
 
+    /// How many values the metric has, and their sum.
+    pub(crate) fn count_and_sum(&self, name: &str) -> (u64, u64) {
+        self.values(name, "").fold((0, 0), |(count, sum), (_, value)| (count + 1, sum + value as u64))
+    }
+
     /// From the log's timestamp until the effect was durable.
     pub(crate) fn end_to_end(&self) -> Latencies {
         let stage = "stage=\"end_to_end\"";

@@ -1,6 +1,7 @@
 //! The programs of the workspace that a run starts; they lie beside this one.
 
 pub(crate) mod indexer;
+pub(crate) mod instance;
 pub(crate) mod loadgen;
 pub(crate) mod metrics;
 pub(crate) mod stand_in;
@@ -14,7 +15,7 @@ use anyhow::{Context, Result, bail};
 pub(crate) fn build() -> Result<()> {
     let Some(cargo) = std::env::var_os("CARGO") else { return Ok(()) };
     let mut command = Command::new(cargo);
-    command.args(["build", "--release", "-p", "message-search", "-p", "loadgen"]);
+    command.args(["build", "--release", "-p", "message-search", "-p", "copy", "-p", "loadgen"]);
     command.args(["-p", "thalweg-testbed", "-p", "thalweg-benches", "--bins"]);
     if !command.status()?.success() {
         bail!("the programs can't be built");

@@ -6,7 +6,8 @@ use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use thalweg_benches::cpu;
 
-use crate::programs::indexer::{Indexer, Job};
+use crate::programs::indexer::Job;
+use crate::programs::instance::Instance;
 use crate::programs::metrics::Metrics;
 
 /// No run takes this long; one that hangs must end.
@@ -30,7 +31,7 @@ pub(crate) struct Cost {
 
 /// Runs it until every record has its outcome, then stops it.
 pub(crate) fn run(job: &Job<'_>, records: u64) -> Result<Cost> {
-    let mut indexer = Indexer::start(job)?;
+    let mut indexer = job.start()?;
     let metrics = indexer.until(RUN_MAX, &format!("done with {records} records"), |metrics| {
         let sum = |name| metrics.sum(name, "");
         let all = (sum("thalweg_records_read_total"), sum("thalweg_records_open"));
@@ -41,7 +42,7 @@ pub(crate) fn run(job: &Job<'_>, records: u64) -> Result<Cost> {
     Ok(cost)
 }
 
-fn cost(indexer: &Indexer, metrics: &Metrics, records: u64) -> Result<Cost> {
+fn cost(indexer: &Instance, metrics: &Metrics, records: u64) -> Result<Cost> {
     let of = |name: &str, label: &str| {
         metrics.sum(name, label).with_context(|| format!("there is no metric {name} with {label}"))
     };

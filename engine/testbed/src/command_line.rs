@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use thalweg_testbed::stand_in::{Keep, StandInOptions};
 
-use crate::runs::{BreakerSettings, CopySettings, CrashSettings};
+use crate::runs::{BreakerSettings, CopySettings, CrashSettings, TicketingSettings};
 use crate::shared::Server;
 
 /// Prepares this machine, starts real Kafka and Elasticsearch, runs every test against them, stops what it started.
@@ -49,6 +49,8 @@ pub(crate) enum Action {
     CrashRun(CrashSettings),
     /// Kills instances of copy under load, and checks what a reader of committed records sees all the while.
     CopyRun(CopySettings),
+    /// Kills instances of the ticketing services under load, and has what they did audited.
+    TicketingRun(TicketingSettings),
     /// Takes Elasticsearch away under load, then refuses one document throughout; checks that nothing else suffers.
     BreakerRun(BreakerSettings),
     /// Runs a stand-in for Elasticsearch that answers at once and records what it was told, until interrupted.

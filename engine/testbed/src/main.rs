@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Some(Action::Private { server, secured }) => private_run::run(server, secured).map(|()| true),
         Some(Action::CrashRun(settings)) => runs::crash_run(&settings),
         Some(Action::CopyRun(settings)) => runs::copy_run(&settings),
+        Some(Action::TicketingRun(settings)) => runs::ticketing_run(&settings),
         Some(Action::BreakerRun(settings)) => runs::breaker_run(&settings),
         Some(Action::StandIn(settings)) => stand_in(&settings.into()).map(|()| true),
     };

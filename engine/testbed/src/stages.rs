@@ -48,9 +48,11 @@ const TLS: [&str; 8] =
 /// The stages. The first that fails ends the run.
 const STAGES: &[Stage] = &[
     Stage { name: "build", command: &["cargo", "test", "--workspace", "--no-run"], minutes_max: 30 },
-    Stage { name: "tests", command: &["cargo", "test", "--workspace"], minutes_max: 25 },
+    Stage { name: "tests", command: &["cargo", "test", "--workspace"], minutes_max: 35 },
     Stage { name: "crash run", command: &miniature!("crash-run", "classic"), minutes_max: 6 },
     Stage { name: "crash run, KIP-848", command: &miniature!("crash-run", "consumer"), minutes_max: 6 },
+    Stage { name: "copy run", command: &miniature!("copy-run", "classic"), minutes_max: 6 },
+    Stage { name: "copy run, KIP-848", command: &miniature!("copy-run", "consumer"), minutes_max: 6 },
     Stage { name: "breaker run", command: &miniature!("breaker-run", "classic"), minutes_max: 6 },
     Stage { name: "tls", command: &TLS, minutes_max: 25 },
 ];

@@ -58,7 +58,8 @@ impl Follower {
     pub fn look(&mut self) {
         // The client tells of lost connections too, and comes back by itself.
         let Some(Ok(message)) = self.consumer.poll(LOOK) else { return };
-        self.judge.see(message.key(), message.payload());
+        let place = (message.partition(), message.offset());
+        self.judge.see(message.key(), message.payload(), place);
         self.stalls.note(message.partition(), Instant::now());
     }
 

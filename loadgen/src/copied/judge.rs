@@ -68,8 +68,8 @@ impl Judge {
         Self { what, expected, seen: HashMap::new(), right: 0, wrong: 0, examples: Vec::new() }
     }
 
-    /// The next record of the topic.
-    pub fn see(&mut self, key: Option<&[u8]>, value: Option<&[u8]>) {
+    /// The next record of the topic, and where it stands there: partition and offset.
+    pub fn see(&mut self, key: Option<&[u8]>, value: Option<&[u8]>, place: (i32, i64)) {
         let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or(b"(null)")).into_owned();
         let (key, value) = (text(key), text(value));
         let seen = self.seen.entry(key.clone()).or_default();
@@ -82,8 +82,10 @@ impl Judge {
         self.wrong += 1;
         if self.examples.len() < EXAMPLES_MAX {
             let expected = expected.map_or("nothing more", String::as_str);
+            let (partition, offset) = place;
             self.examples.push(format!(
-                "{} of {key}: after {seen} right ones there is {value:?} instead of {expected:?}",
+                "{} of {key:?}: after {seen} right ones there is {value:?} instead of {expected:?}, at offset {offset} of \
+                 partition {partition}",
                 self.what
             ));
         }
@@ -113,7 +115,9 @@ mod tests {
     const RECORDS: [(&str, &str); 4] = [("a", "1"), ("b", "2"), ("a", "3"), ("a", "4")];
 
     fn judged(mut judge: Judge, seen: &[(&str, &str)]) -> Verdict {
-        seen.iter().for_each(|(key, value)| judge.see(Some(key.as_bytes()), Some(value.as_bytes())));
+        for ((key, value), offset) in seen.iter().zip(0..) {
+            judge.see(Some(key.as_bytes()), Some(value.as_bytes()), (0, offset));
+        }
         judge.verdict()
     }
 

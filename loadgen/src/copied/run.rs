@@ -130,7 +130,24 @@ fn make_topics(settings: &Settings, config: &ClientConfig) -> Result<()> {
     for made in runtime.block_on(admin.create_topics(&topics, &options))? {
         made.map_err(|(topic, error)| anyhow!("the topic {topic} can't be made: {error}"))?;
     }
-    Ok(())
+    names.into_iter().try_for_each(|name| until_known(&admin, name, settings.partitions))
+}
+
+/// A topic that the controller has made is told of by the brokers a moment later, on a busy machine seconds; a flow that asks
+/// before takes it for missing.
+fn until_known(admin: &AdminClient<DefaultClientContext>, name: &str, partitions: i32) -> Result<()> {
+    let begun = Instant::now();
+    loop {
+        let found = admin.inner().fetch_metadata(Some(name), ANSWER)?;
+        let known = found.topics().iter().find(|topic| topic.name() == name).map(|topic| topic.partitions());
+        if known.is_some_and(|known| i32::try_from(known.len()) == Ok(partitions)) {
+            return Ok(());
+        }
+        if begun.elapsed() > ANSWER {
+            return Err(anyhow!("the topic {name} was made, but the brokers do not know of it"));
+        }
+        std::thread::sleep(PAUSE);
+    }
 }
 
 /// Notes the first record that the brokers did not take.

@@ -1,5 +1,7 @@
 //! What is judged.
 
+use serde::{Deserialize, Serialize};
+
 /// Everything there is to see.
 #[derive(Debug, Clone, Default)]
 pub struct History {
@@ -42,7 +44,8 @@ pub enum Entry {
 }
 
 /// What a command was for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Verb {
     /// `POST /tickets`.
     CreateTicket,
@@ -57,7 +60,8 @@ pub enum Verb {
 }
 
 /// How a command was answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Answered {
     /// It was done (2xx): it must be seen once.
     Accepted,
@@ -67,8 +71,9 @@ pub enum Answered {
     Unknown,
 }
 
-/// A command. One that was repeated with its idempotency key is listed once, with the best answer it got.
-#[derive(Debug, Clone)]
+/// A command. One that was repeated with its idempotency key is listed once, with the best answer it got. A list of them is
+/// a file with one a line, in JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sent {
     /// What it was for.
     pub verb: Verb,

@@ -52,11 +52,17 @@ pub async fn serve(
 }
 
 async fn charge(State(provider): State<Arc<Provider>>, headers: HeaderMap, body: Bytes) -> Response {
-    provider.take(&headers, &body, Ledger::charge).await
+    go_through_with(provider, headers, body, Ledger::charge).await
 }
 
 async fn refund(State(provider): State<Arc<Provider>>, headers: HeaderMap, body: Bytes) -> Response {
-    provider.take(&headers, &body, Ledger::refund).await
+    go_through_with(provider, headers, body, Ledger::refund).await
+}
+
+/// A request is taken to its end, also when who asked has hung up: what was asked for may be done long after.
+async fn go_through_with(provider: Arc<Provider>, headers: HeaderMap, body: Bytes, act: Act) -> Response {
+    let taken = tokio::spawn(async move { provider.take(&headers, &body, act).await });
+    taken.await.unwrap_or_else(|_| problem(StatusCode::INTERNAL_SERVER_ERROR, "the provider has failed"))
 }
 
 async fn look(State(provider): State<Arc<Provider>>, Path(key): Path<String>) -> Response {

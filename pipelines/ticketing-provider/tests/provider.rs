@@ -27,7 +27,11 @@ impl Provider {
     }
 
     fn post(&self, path: &str, key: Option<&str>, body: &Value) -> Option<u16> {
-        let client = reqwest::blocking::Client::builder().timeout(Duration::from_secs(2)).build().unwrap();
+        self.post_within(Duration::from_secs(2), path, key, body)
+    }
+
+    fn post_within(&self, limit: Duration, path: &str, key: Option<&str>, body: &Value) -> Option<u16> {
+        let client = reqwest::blocking::Client::builder().timeout(limit).build().unwrap();
         let mut request = client.post(format!("{}{path}", self.url)).body(body.to_string());
         if let Some(key) = key {
             request = request.header("Idempotency-Key", key);
@@ -106,5 +110,17 @@ fn what_it_can_not_do_is_said() {
         let output = Command::new(env!("CARGO_BIN_EXE_ticketing-provider")).args(arguments).output().unwrap();
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && text.contains(said), "{text}");
+    }
+}
+
+#[test]
+fn who_hangs_up_is_charged_all_the_same() {
+    let provider = Provider::start(&["--slow-share", "1", "--slow-ms", "1000"]);
+    let answer = provider.post_within(Duration::from_millis(200), "/charges", Some("k"), &order("card"));
+    assert_eq!((answer, provider.entries()), (None, 0), "nobody waited for it");
+    let begun = std::time::Instant::now();
+    while provider.entries() == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "it was never done");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }

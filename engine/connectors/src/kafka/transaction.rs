@@ -1,10 +1,10 @@
 //! The client of a transactional id: one transaction after the other. Shared by replays of dead letters and exactly-once
 //! workers. Blocking.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{DeliveryResult, Producer, ProducerContext, ThreadedProducer};
@@ -21,6 +21,9 @@ use super::settings::{KafkaSettings, SettingError};
 
 /// How long the coordinator may take: some seconds while it moves to another broker.
 const COORDINATOR_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long the client that goes on after an aborted transaction may take to begin.
+const GO_ON_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Before a record is offered again to a client whose queue is full.
 const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(1);
@@ -75,12 +78,21 @@ pub struct Position<'p> {
 
 /// See the module's text.
 pub(super) struct TransactionalProducer {
-    /// Those written to so far; dropped before the client. A flow has a handful.
-    topics: Vec<TopicHandle>,
-    producer: ThreadedProducer<Refusals>,
+    client: Live,
+    /// What clients of this id are made of.
+    config: ClientConfig,
     id: String,
+    /// What was refused, by whichever client.
+    refusals: Refusals,
     /// The number of the next record; records are numbered through all transactions.
     next: usize,
+}
+
+/// A client that lives, and what must be dropped before it.
+struct Live {
+    /// Those written to so far. A flow has a handful.
+    topics: Vec<TopicHandle>,
+    producer: ThreadedProducer<Refusals>,
 }
 
 impl TransactionalProducer {
@@ -107,8 +119,9 @@ impl TransactionalProducer {
         config.set("socket.timeout.ms", &timeout_ms);
         // What is written needs no report: a commit waits for all of it.
         config.set("delivery.report.only.error", "true");
-        let producer = config.create_with_context(Refusals::default())?;
-        Ok(Self { topics: Vec::new(), producer, id: id.to_owned(), next: 0 })
+        let refusals = Refusals::default();
+        let client = Live::make(&config, &refusals)?;
+        Ok(Self { client, config, id: id.to_owned(), refusals, next: 0 })
     }
 
     /// Ends what was begun under the id before; its processes can't go on. Waits for `patience` at most; may be called
@@ -117,7 +130,7 @@ impl TransactionalProducer {
     /// # Errors
     /// When the brokers do not let us, or not yet.
     pub(super) fn take_over(&self, patience: Duration) -> Result<(), TransactionError> {
-        self.producer.init_transactions(patience).map_err(|error| self.failure(&error))
+        self.client.producer.init_transactions(patience).map_err(|error| self.failure(&error))
     }
 
     /// Begins a transaction.
@@ -125,22 +138,22 @@ impl TransactionalProducer {
     /// # Errors
     /// When the client can't.
     pub(super) fn begin(&self) -> Result<(), TransactionError> {
-        self.producer.context().begin(self.next);
-        self.producer.begin_transaction().map_err(|error| self.failure(&error))
+        self.refusals.begin(self.next);
+        self.client.producer.begin_transaction().map_err(|error| self.failure(&error))
     }
 
     /// Hands a record over; answers whether it was taken. What becomes of it shows when the transaction is committed.
     pub(super) fn produce(&mut self, record: &Produce<'_>) -> bool {
         let number = self.next;
         self.next += 1;
-        let Some(topic) = self.topic(record.topic) else {
+        let Self { client, refusals, .. } = self;
+        let Some(topic) = client.topic(record.topic) else {
             let why = ItemAnswer::Refused(format!("{:?} can't be a topic's name", record.topic));
-            self.producer.context().note(number, why);
+            refusals.note(number, why);
             return false;
         };
-        let refusals = self.producer.context();
         loop {
-            match librdkafka::produce_to(self.producer.client(), &self.topics[topic], record, number) {
+            match librdkafka::produce_to(client.producer.client(), &client.topics[topic], record, number) {
                 Ok(()) => return true,
                 Err(((code, _), _)) if code == RDKafkaErrorCode::QueueFull as i32 => {
                     // Once one is refused the client sends no other.
@@ -155,15 +168,6 @@ impl TransactionalProducer {
                 }
             }
         }
-    }
-
-    /// The place of the topic's handle.
-    fn topic(&mut self, name: &str) -> Option<usize> {
-        let found = self.topics.iter().position(|topic| topic.name == name);
-        found.or_else(|| {
-            self.topics.push(TopicHandle::find(self.producer.client(), name)?);
-            Some(self.topics.len() - 1)
-        })
     }
 
     /// Makes the positions part of the transaction.
@@ -182,7 +186,7 @@ impl TransactionalProducer {
                 element.set_metadata(metadata);
             }
         }
-        let sent = self.producer.send_offsets_to_transaction(&list, group, COORDINATOR_TIMEOUT);
+        let sent = self.client.producer.send_offsets_to_transaction(&list, group, COORDINATOR_TIMEOUT);
         sent.map_err(|error| self.failure(&error))
     }
 
@@ -194,7 +198,7 @@ impl TransactionalProducer {
     pub(super) fn commit(&self) -> Result<(), TransactionError> {
         let begun = Instant::now();
         loop {
-            match librdkafka::commit_transaction(self.producer.client(), COORDINATOR_TIMEOUT) {
+            match librdkafka::commit_transaction(self.client.producer.client(), COORDINATOR_TIMEOUT) {
                 Ok(()) => return Ok(()),
                 Err(CommitFailed { requires_abort: true, code, text, .. }) => {
                     return Err(self.failure_of((code, text)));
@@ -210,22 +214,37 @@ impl TransactionalProducer {
         }
     }
 
-    /// Aborts the transaction; afterwards every record of it has been judged.
+    /// Aborts the transaction, and goes on with another client; afterwards every record of it has been judged.
+    ///
+    /// librdkafka 2.12 throws requests away that wait to be sent (`rd_kafka_abort_transaction`: `rd_kafka_purge`, then
+    /// `rd_kafka_broker_handle_purge_queues`), but skips the numbers only of records that were in no request yet
+    /// (`rd_kafka_toppar_purge_queues`: `epoch_base_msgid`). With the same client the next transaction of such a partition fails
+    /// as `OUT_OF_ORDER_SEQUENCE_NUMBER` in its midst, and has to be recovered by new numbers for all partitions. An abort
+    /// before the coordinator knows of any partition is even fatal to it (`INVALID_TXN_STATE`).
     ///
     /// # Errors
-    /// When it can't be ended now: it ends by its timeout, or when the next process begins.
-    pub(super) fn abort(&self) -> Result<(), TransactionError> {
-        self.producer.abort_transaction(COORDINATOR_TIMEOUT).map_err(|error| self.failure(&error))
+    /// When another process has begun under the id, or when this one can't go on (yet): what is open then ends by its timeout, or
+    /// when the next process begins.
+    pub(super) fn abort(&mut self) -> Result<(), TransactionError> {
+        // Asks the brokers: a client that only began anew would take the id back from whoever has it now.
+        let aborted = self.client.producer.abort_transaction(COORDINATOR_TIMEOUT);
+        if let Err(fenced @ TransactionError::Fenced { .. }) = aborted.map_err(|error| self.failure(&error)) {
+            return Err(fenced);
+        }
+        let before = std::mem::replace(&mut self.client, Live::make(&self.config, &self.refusals)?);
+        client::drop_elsewhere(before);
+        // Ends what could not be aborted.
+        self.take_over(GO_ON_TIMEOUT)
     }
 
     /// The records of this transaction that were refused or failed, by their place in it.
     pub(super) fn take_refused(&self) -> Vec<(usize, ItemAnswer)> {
-        self.producer.context().take()
+        self.refusals.take()
     }
 
     /// Whether the client can do nothing any more.
     pub(super) fn is_broken(&self) -> bool {
-        self.producer.client().fatal_error().is_some()
+        self.client.producer.client().fatal_error().is_some()
     }
 
     fn failure(&self, error: &KafkaError) -> TransactionError {
@@ -235,7 +254,7 @@ impl TransactionalProducer {
 
     fn failure_of(&self, (code, text): Failed) -> TransactionError {
         use RDKafkaErrorCode as Code;
-        let fatal = self.producer.client().fatal_error();
+        let fatal = self.client.producer.client().fatal_error();
         let codes = [fatal.as_ref().map_or(0, |(code, _)| *code as i32), code];
         let is = |known: &[Code]| known.iter().any(|known| codes.contains(&(*known as i32)));
         if is(&[Code::Fenced, Code::InvalidProducerEpoch, Code::ProducerFenced]) {
@@ -249,9 +268,24 @@ impl TransactionalProducer {
     }
 }
 
-/// The producer's context: keeps what was refused.
-#[derive(Default)]
-struct Refusals(Mutex<Reports>);
+impl Live {
+    fn make(config: &ClientConfig, refusals: &Refusals) -> Result<Self, KafkaError> {
+        Ok(Self { topics: Vec::new(), producer: config.create_with_context(refusals.clone())? })
+    }
+
+    /// The place of the topic's handle.
+    fn topic(&mut self, name: &str) -> Option<usize> {
+        let found = self.topics.iter().position(|topic| topic.name == name);
+        found.or_else(|| {
+            self.topics.push(TopicHandle::find(self.producer.client(), name)?);
+            Some(self.topics.len() - 1)
+        })
+    }
+}
+
+/// The producer's context: keeps what was refused. Clients of one id share it.
+#[derive(Clone, Default)]
+struct Refusals(Arc<Mutex<Reports>>);
 
 #[derive(Default)]
 struct Reports {

@@ -19,7 +19,7 @@ const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long the brokers may take to let us begin: some seconds while a coordinator moves to another broker.
 const BEGIN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How often a transaction that failed is tried: twice after a refused record, and once more for bad luck.
+/// How often a transaction that failed is tried.
 const TRIES: u32 = 3;
 
 /// What became of a transaction that could be judged.
@@ -106,8 +106,7 @@ impl Transactions {
     }
 }
 
-/// The records that were refused; when none was, what failed. The transaction after one with a refused record always
-/// fails: its numbers do not join on to what the broker has, which ends with the next.
+/// The records that were refused; when none was, what failed.
 fn refusals_of(answers: Vec<(usize, ItemAnswer)>) -> Result<Vec<(usize, ItemAnswer)>, String> {
     let failed = |(_, answer): &(usize, ItemAnswer)| match answer {
         ItemAnswer::Failed(reason) => Some(reason.clone()),

@@ -283,8 +283,8 @@ impl Thread {
     }
 
     /// Nothing of the transaction may stay.
-    fn abort(&self, why: &TransactionError, was_open: bool) -> TransactorEvent {
-        let Some(producer) = self.producer.as_ref().filter(|_| was_open) else {
+    fn abort(&mut self, why: &TransactionError, was_open: bool) -> TransactorEvent {
+        let Some(producer) = self.producer.as_mut().filter(|_| was_open) else {
             return TransactorEvent::Ended(TransactionResult::Aborted(why.to_string()));
         };
         let aborted = producer.abort();

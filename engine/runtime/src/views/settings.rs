@@ -48,7 +48,7 @@ mod tests {
         for (settings, key) in [
             (ViewSettings { bytes_max: 1, ..good.clone() }, "views.bytes_max"),
             (ViewSettings { page_items_max: 0, ..good.clone() }, "views.page_items_max"),
-            (ViewSettings { wait_ms: 60_001, ..good.clone() }, "views.wait_ms"),
+            (ViewSettings { wait_ms: 60_001, ..good }, "views.wait_ms"),
         ] {
             let said = settings.check().unwrap_err().to_string();
             assert!(said.starts_with(key) && said.contains("must be from"), "{said}");

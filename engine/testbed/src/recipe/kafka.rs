@@ -210,7 +210,9 @@ impl Kafka {
         text
     }
 
-    fn data(&self) -> PathBuf {
+    /// Where its partitions lie.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
         self.folder.join("data")
     }
 

@@ -7,17 +7,17 @@ use fastrand::Rng;
 use rustix::process::Signal;
 use serde::Serialize;
 use serde_json::Value;
-use thalweg_testbed::servers::Addresses;
-use thalweg_testbed::{TestbedError, private};
+use thalweg_testbed::TestbedError;
 
-use super::copiers::{Copiers, Work, kills};
+use super::crew::{Crew, Post, Work, kills};
 use super::fleet::TICK;
-use super::ground::{admin_ports, folder_of, remove_topics};
+use super::ground::admin_ports;
 use super::indexer::{CALM_AT_THE_END, SESSION_MS};
+use super::kafka_ground::KafkaGround;
 use super::program::Program;
 use super::programs::Programs;
 use super::progress::Progress;
-use super::settings::{CopySettings, Servers};
+use super::settings::CopySettings;
 use super::{failed, go_on, print};
 
 /// Until everybody has joined and works; kills begin then.
@@ -54,17 +54,6 @@ struct Report {
     ok: bool,
 }
 
-/// What the run has to itself.
-struct Ground {
-    kafka: String,
-    folder: std::path::PathBuf,
-    keeps_folder: bool,
-    /// What all topics' names begin with.
-    name: String,
-    /// The node, when it is ours to stop.
-    private: Option<private::Kafka>,
-}
-
 /// Runs; true when everything was right.
 pub(crate) fn run(settings: &CopySettings) -> Result<bool, TestbedError> {
     crate::interrupt::catch().map_err(|error| failed("signal handlers", error))?;
@@ -74,18 +63,25 @@ pub(crate) fn run(settings: &CopySettings) -> Result<bool, TestbedError> {
         &place.profile,
         &[("loadgen", "verify-copy"), ("copy", "copy")],
     )?;
-    let ground = Ground::prepare(settings)?;
+    let ground = KafkaGround::prepare("copy-run", place)?;
     eprintln!("logs: {}", ground.folder.display());
     let report = course(settings, &programs, &ground)?;
     print(&report)?;
     report.problems.iter().for_each(|problem| eprintln!("copy-run: {problem}"));
     if report.ok {
         ground.clear()?;
+    } else if report.verify["ok"] != Value::Bool(true) {
+        let [source, copies, counts, changelog, _] = names(&ground);
+        ground.keep_logs(&[&source, &copies, &counts, &changelog])?;
     }
     Ok(report.ok)
 }
 
-fn course(settings: &CopySettings, programs: &Programs, ground: &Ground) -> Result<Report, TestbedError> {
+fn course(
+    settings: &CopySettings,
+    programs: &Programs,
+    ground: &KafkaGround,
+) -> Result<Report, TestbedError> {
     let seed = settings.place.seed.unwrap_or_else(|| fastrand::u64(..1_000_000_000));
     let mut rng = Rng::with_seed(seed);
     let protocol = settings.place.protocol.decide(&mut rng);
@@ -95,8 +91,7 @@ fn course(settings: &CopySettings, programs: &Programs, ground: &Ground) -> Resu
     let planned = Duration::from_secs_f64(settings.records() as f64 / f64::from(settings.rate()));
     let window = (QUIET, planned.saturating_sub(QUIET + CALM_AT_THE_END));
     let plan = kills(settings.kills(), window, &mut rng);
-    let work = Work { programs, folder: ground.folder.clone(), settings: ground.settings(protocol) };
-    let mut copiers = Copiers::start(work, &ports)?;
+    let mut copiers = start_copiers(programs, ground, protocol, ports)?;
     let (begun, mut killed, mut moved) = (Instant::now(), 0, 0);
     while verifier.ended().is_none() {
         go_on()?;
@@ -152,14 +147,31 @@ fn course(settings: &CopySettings, programs: &Programs, ground: &Ground) -> Resu
     })
 }
 
+fn start_copiers<'r>(
+    programs: &'r Programs,
+    ground: &KafkaGround,
+    protocol: &str,
+    ports: Vec<u16>,
+) -> Result<Crew<'r>, TestbedError> {
+    let work = Work {
+        programs,
+        folder: ground.folder.clone(),
+        settings: settings_of_all(ground, protocol),
+        variables: Vec::new(),
+        left_min: 1,
+    };
+    let post = |(number, port)| Post { program: "copy", number, port, own: Vec::new() };
+    Crew::start(work, ports.into_iter().enumerate().map(post).collect())
+}
+
 /// Starts `verify-copy`; comes back when it has made the topics.
 fn start_verifier(
     settings: &CopySettings,
     programs: &Programs,
-    ground: &Ground,
+    ground: &KafkaGround,
 ) -> Result<Program, TestbedError> {
     let mut command = programs.command("verify-copy");
-    let [source, copies, counts, changelog, group] = ground.names();
+    let [source, copies, counts, changelog, group] = names(ground);
     command.args(["--brokers", &ground.kafka, "--source", &source, "--copies", &copies, "--counts", &counts]);
     command.args(["--changelog", &changelog, "--group", &group, "--report", "json"]);
     let numbers = [
@@ -183,58 +195,23 @@ fn start_verifier(
     Ok(verifier)
 }
 
-impl Ground {
-    fn prepare(settings: &CopySettings) -> Result<Self, TestbedError> {
-        let private = match settings.place.servers {
-            Servers::Private => Some(private::Kafka::start(&[])?),
-            Servers::Shared => None,
-        };
-        let kafka = match &private {
-            Some(kafka) => kafka.bootstrap(),
-            None => {
-                let found = Addresses::from_environment().kafka.or(Addresses::running()?.kafka);
-                found.ok_or_else(|| failed("Kafka", "is not running: `cargo testbed up kafka` starts it"))?
-            }
-        };
-        let (name, folder) = folder_of("copy-run", settings.place.folder.as_deref())?;
-        Ok(Self { kafka, folder, keeps_folder: settings.place.folder.is_some(), name, private })
-    }
+/// Source, copies, counts, changelog; and the group.
+fn names(ground: &KafkaGround) -> [String; 5] {
+    ["source", "copies", "counts", "changelog", "group"].map(|what| ground.named(what))
+}
 
-    /// Source, copies, counts, changelog; and the group.
-    fn names(&self) -> [String; 5] {
-        ["source", "copies", "counts", "changelog", "group"].map(|what| format!("{}-{what}", self.name))
-    }
-
-    /// What all instances have in common.
-    fn settings(&self, protocol: &str) -> Vec<String> {
-        let [source, copies, counts, changelog, group] = self.names();
-        let mut settings = vec![
-            format!("kafka.brokers={}", self.kafka),
-            format!("kafka.group.id={group}"),
-            format!("kafka.group.protocol={protocol}"),
-            format!("topics.source={source}"),
-            format!("topics.copies={copies}"),
-            format!("topics.counts={counts}"),
-            format!("topics.dedupe_window={DEDUPE_WINDOW}"),
-            format!("state.changelog_topic={changelog}"),
-            format!("transactions.timeout_ms={TRANSACTION_TIMEOUT_MS}"),
-        ];
-        if protocol == "classic" {
-            settings.push(format!("kafka.group.session_timeout_ms={SESSION_MS}"));
-            settings.push("kafka.group.heartbeat_interval_ms=2000".to_owned());
-        }
-        settings
-    }
-
-    /// Removes what the run left on servers that go on, and its folder unless somebody wants it.
-    fn clear(self) -> Result<(), TestbedError> {
-        if self.private.is_none() {
-            remove_topics(&self.kafka, &format!("{}-.*", self.name))?;
-        }
-        if self.keeps_folder {
-            return Ok(());
-        }
-        std::fs::remove_dir_all(&self.folder)
-            .map_err(|source| TestbedError::File { path: self.folder.clone(), source })
-    }
+/// What all instances have in common.
+fn settings_of_all(ground: &KafkaGround, protocol: &str) -> Vec<String> {
+    let [source, copies, counts, changelog, group] = names(ground);
+    let mut settings = ground.membership(protocol);
+    settings.extend([
+        format!("kafka.group.id={group}"),
+        format!("topics.source={source}"),
+        format!("topics.copies={copies}"),
+        format!("topics.counts={counts}"),
+        format!("topics.dedupe_window={DEDUPE_WINDOW}"),
+        format!("state.changelog_topic={changelog}"),
+        format!("transactions.timeout_ms={TRANSACTION_TIMEOUT_MS}"),
+    ]);
+    settings
 }

@@ -1,22 +1,24 @@
-//! Long runs of the programs that users run (`loadgen`, `message-indexer`, `verify`; `copy`, `verify-copy`) on the real
-//! servers, with faults.
+//! Long runs of the programs that users run (`loadgen`, `message-indexer`, `verify`; `copy`, `verify-copy`; the ticketing
+//! services and who judges them) on the real servers, with faults.
 //!
 //! Nothing here shares code with the engine: programs are started, signalled and asked over HTTP, and what came of it
-//! is judged by `verify` and `verify-copy`, which share no code with the engine either.
+//! is judged by `verify`, `verify-copy` and `ticketing-audit`, which share no code with the engine either.
 
 mod admin;
 mod breaker;
 mod chaos;
-mod copiers;
 mod copy;
 mod crash;
 mod crash_report;
+mod crew;
 mod drain;
 mod evidence;
 mod fleet;
 mod ground;
 mod indexer;
+mod kafka_ground;
 mod load;
+mod log_dump;
 mod outage;
 mod plan;
 mod program;
@@ -24,13 +26,16 @@ mod programs;
 mod progress;
 mod settings;
 mod stubborn;
+mod ticketing;
+mod ticketing_report;
 mod verdict;
 mod watch;
 
 pub(crate) use breaker::run as breaker_run;
 pub(crate) use copy::run as copy_run;
 pub(crate) use crash::run as crash_run;
-pub(crate) use settings::{BreakerSettings, CopySettings, CrashSettings};
+pub(crate) use settings::{BreakerSettings, CopySettings, CrashSettings, TicketingSettings};
+pub(crate) use ticketing::run as ticketing_run;
 
 use std::io::Write;
 

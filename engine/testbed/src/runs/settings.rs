@@ -148,6 +148,54 @@ impl CopySettings {
     }
 }
 
+/// The ticketing run's settings.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct TicketingSettings {
+    #[command(flatten)]
+    pub(crate) place: PlaceSettings,
+    /// Tickets, each of which is sold in the end [default: 1,000; miniature: 60].
+    #[arg(long)]
+    tickets: Option<u32>,
+    /// Orders that are tried to be created, per second [default: 200; miniature: 25].
+    #[arg(long)]
+    rate: Option<u32>,
+    /// Seconds without kills, in which creating an order is timed [default: 20; miniature: 8].
+    #[arg(long)]
+    calm_seconds: Option<u64>,
+    /// Seconds with kills [default: 240; miniature: 30].
+    #[arg(long)]
+    seconds: Option<u64>,
+    /// How often an instance is killed with SIGKILL [default: 44; miniature: 6].
+    #[arg(long)]
+    kills: Option<usize>,
+}
+
+impl TicketingSettings {
+    fn pick<T>(&self, given: Option<T>, full: T, small: T) -> T {
+        given.unwrap_or(if self.place.miniature { small } else { full })
+    }
+
+    pub(crate) fn tickets(&self) -> u32 {
+        self.pick(self.tickets, 1_000, 60)
+    }
+
+    pub(crate) fn rate(&self) -> u32 {
+        self.pick(self.rate, 200, 25)
+    }
+
+    pub(crate) fn calm_seconds(&self) -> u64 {
+        self.pick(self.calm_seconds, 20, 8)
+    }
+
+    pub(crate) fn seconds(&self) -> u64 {
+        self.pick(self.seconds, 240, 30)
+    }
+
+    pub(crate) fn kills(&self) -> usize {
+        self.pick(self.kills, 44, 6)
+    }
+}
+
 /// The breaker run's settings.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct BreakerSettings {

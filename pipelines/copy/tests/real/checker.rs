@@ -109,7 +109,10 @@ pub(crate) fn check(scene: &Scene, source: &[Written]) {
 
 fn judge(found: &Read, mut judge: Judge) {
     for (key, values) in found {
-        values.iter().for_each(|value| judge.see(Some(key.as_bytes()), Some(value.as_bytes())));
+        // Where a record stood was not kept: what counts is its place among those of its key.
+        for (value, place) in values.iter().zip(0..) {
+            judge.see(Some(key.as_bytes()), Some(value.as_bytes()), (-1, place));
+        }
     }
     let verdict = judge.verdict();
     assert!(verdict.ok(), "{verdict:?}");

@@ -60,14 +60,15 @@ fn what_is_wrong_with_a_request_is_said() {
     ann.raise("c", 1, Some("")).assert_problem(400, "malformed-idempotency-key");
     let large = format!("{{\"by\":1{}}}", " ".repeat(100));
     send(ann.request("POST", "/counters/c").body(large)).assert_problem(413, "body-too-large");
-    for (method, path) in
-        [("GET", "/nothing"), ("POST", "/"), ("GET", "/counters"), ("POST", "/counters/a/b")]
+    for (method, path) in [("GET", "/nothing"), ("POST", "/"), ("GET", "/counter"), ("POST", "/counters/a/b")]
     {
         send(ann.request(method, path)).assert_problem(404, "not-found");
     }
-    for (method, path, allowed) in
-        [("GET", "/counters/c", "POST"), ("DELETE", "/counters/c", "POST"), ("POST", "/me", "GET,HEAD")]
-    {
+    for (method, path, allowed) in [
+        ("PUT", "/counters/c", "POST,GET,HEAD"),
+        ("POST", "/counters", "GET,HEAD"),
+        ("POST", "/me", "GET,HEAD"),
+    ] {
         let answer = send(ann.request(method, path));
         answer.assert_problem(405, "method-not-allowed");
         assert_eq!(answer.header("allow"), Some(allowed), "{method} {path}");

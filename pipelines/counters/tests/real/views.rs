@@ -174,6 +174,6 @@ fn what_is_written_is_shown_within_a_moment() {
         took_ms.push(begun.elapsed().as_millis());
     }
     took_ms.sort_unstable();
-    println!("shown after {} ms at the median, {} ms at most", took_ms[50], took_ms[99]);
+    eprintln!("shown after {} ms at the median, {} ms at most", took_ms[50], took_ms[99]);
     assert_eq!(instance.stop(), 0);
 }

@@ -31,8 +31,9 @@ pub(super) struct OpenTransaction {
     pub(super) sizes: Sizes,
 }
 
-/// The client's calls that end a transaction take half a minute each at most, and there are three; one that takes longer than
-/// this never comes back (librdkafka 2.12 drops the answer to offsets that came late).
+/// The client's calls that end a transaction take half a minute each at most, and there are three, and ten seconds for a client
+/// that goes on after an abort; one that takes longer than this never comes back (librdkafka 2.12 drops the answer to offsets
+/// that came late).
 const NO_ANSWER_MS: u64 = 120_000;
 
 /// Nothing of that size is read between two commits.

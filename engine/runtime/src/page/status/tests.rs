@@ -35,6 +35,7 @@ fn view(snapshots: Vec<Snapshot>) -> View {
         about: Arc::new(about),
         memory: MemoryPlan { worker_bytes: 1_000_000, partition_bytes: 100_000, read_ahead_kilobytes: 1 },
         commands: None,
+        shown: Vec::new(),
         search: None,
     }
 }

@@ -13,8 +13,11 @@ fn view(page_items_max: u32) -> View<Thing> {
     View::json("things", &ViewSettings { page_items_max, ..ViewSettings::default() })
 }
 
-/// Takes records of one partition in: keys and values.
-fn take_in<V: Send + Sync + 'static>(view: &View<V>, records: &[(Option<&[u8]>, Option<&[u8]>)]) {
+/// A record: key and value.
+type Written<'w> = (Option<&'w [u8]>, Option<&'w [u8]>);
+
+/// Takes records of one partition in.
+fn take_in<V: Send + Sync + 'static>(view: &View<V>, records: &[Written<'_>]) {
     let mut batch = Batch::new(PartitionId(0), Epoch(0));
     for (offset, (key, value)) in (0..).zip(records) {
         batch.push(offset, 0, *key, *value, &[]);
@@ -72,7 +75,7 @@ fn pages_lead_through_everything_that_is_wanted() {
     let (ann, bob) = (thing("ann"), thing("bob"));
     let keys: Vec<_> = (0..3_000).map(|number| format!("{number:04}")).collect();
     let is_anns = |number: usize| number.is_multiple_of(500);
-    let records: Vec<(Option<&[u8]>, Option<&[u8]>)> = (0..)
+    let records: Vec<Written<'_>> = (0..)
         .zip(&keys)
         .map(|(number, key)| {
             let value = if is_anns(number) { &ann } else { &bob };
@@ -102,8 +105,7 @@ fn pages_lead_through_everything_that_is_wanted() {
 fn a_request_looks_at_a_part_of_a_large_view_only() {
     let view = View::bytes("things", &ViewSettings::default());
     let keys: Vec<_> = (0..PAGE_LOOKS_MAX + 5).map(|number| format!("{number:05}")).collect();
-    let records: Vec<(Option<&[u8]>, Option<&[u8]>)> =
-        keys.iter().map(|key| (Some(key.as_bytes()), Some(&b"1"[..]))).collect();
+    let records: Vec<Written<'_>> = keys.iter().map(|key| (Some(key.as_bytes()), Some(&b"1"[..]))).collect();
     take_in(&view, &records);
     let page = view.page(&PageRequest::default(), |key, ()| key == "10003");
     assert_eq!((page.items.len(), page.next.as_deref()), (0, Some("09999")));

@@ -1,4 +1,4 @@
-//! The instances of `copy`: they are started, killed while they are at work, and started again.
+//! Instances of exactly-once programs: they are started, killed while they are at work, and started again.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -21,61 +21,75 @@ const SUPERVISOR_PAUSE: Duration = Duration::from_secs(1);
 /// A stop commits one transaction; more than the engine's own deadline (30 s) is a hang.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 
-/// Whoever is killed, somebody goes on.
-const UP_MIN: usize = 2;
-
-/// Where the instances work, and how.
+/// Where the instances work, and what they have in common.
 pub(crate) struct Work<'r> {
     pub(crate) programs: &'r Programs,
     pub(crate) folder: PathBuf,
     pub(crate) settings: Vec<String>,
+    /// Variables of their environment.
+    pub(crate) variables: Vec<(&'static str, String)>,
+    /// So many of a program go on, whoever is killed.
+    pub(crate) left_min: usize,
 }
 
-struct Copier {
+/// An instance: what it is, and what it alone is told.
+#[derive(Debug, Clone)]
+pub(crate) struct Post {
+    /// Its program.
+    pub(crate) program: &'static str,
+    /// Its number among those of the program.
+    pub(crate) number: usize,
+    /// Its admin page.
+    pub(crate) port: u16,
+    /// Settings.
+    pub(crate) own: Vec<String>,
+}
+
+struct Member {
+    post: Post,
     name: String,
-    port: u16,
     program: Option<Program>,
     /// While it is down: when it is started.
     due: Instant,
 }
 
 /// See the module's text.
-pub(crate) struct Copiers<'r> {
+pub(crate) struct Crew<'r> {
     work: Work<'r>,
-    copiers: Vec<Copier>,
+    members: Vec<Member>,
     asker: Asker,
     pub(crate) unexpected_exits: u64,
 }
 
-impl<'r> Copiers<'r> {
-    /// Starts an instance per port.
-    pub(crate) fn start(work: Work<'r>, ports: &[u16]) -> Result<Self, TestbedError> {
-        let copier = |(index, port): (usize, &u16)| Copier {
-            name: format!("copy-{index}"),
-            port: *port,
+impl<'r> Crew<'r> {
+    /// Starts all of them.
+    pub(crate) fn start(work: Work<'r>, posts: Vec<Post>) -> Result<Self, TestbedError> {
+        let member = |post: Post| Member {
+            name: format!("{}-{}", post.program, post.number),
+            post,
             program: None,
             due: Instant::now(),
         };
-        let copiers = ports.iter().enumerate().map(copier).collect();
-        let mut copiers = Self { work, copiers, asker: Asker::new()?, unexpected_exits: 0 };
-        copiers.look_after()?;
-        Ok(copiers)
+        let members = posts.into_iter().map(member).collect();
+        let mut crew = Self { work, members, asker: Asker::new()?, unexpected_exits: 0 };
+        crew.look_after()?;
+        Ok(crew)
     }
 
     /// Starts who is due, and notices who has ended.
     pub(crate) fn look_after(&mut self) -> Result<(), TestbedError> {
         let now = Instant::now();
-        for copier in &mut self.copiers {
-            match &mut copier.program {
-                None if now >= copier.due => {
-                    copier.program = Some(self.work.start(&copier.name, copier.port)?)
+        for member in &mut self.members {
+            match &mut member.program {
+                None if now >= member.due => {
+                    member.program = Some(self.work.start(&member.name, &member.post)?)
                 }
                 None => {}
                 Some(program) => {
                     if let Some(status) = program.ended() {
                         self.unexpected_exits += 1;
                         eprintln!("{}", program.complain(&format!("ended by itself: {status}")));
-                        (copier.program, copier.due) = (None, now + SUPERVISOR_PAUSE);
+                        (member.program, member.due) = (None, now + SUPERVISOR_PAUSE);
                     }
                 }
             }
@@ -83,22 +97,38 @@ impl<'r> Copiers<'r> {
         Ok(())
     }
 
+    /// Whether all run and say that they are ready.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.members.iter().all(|member| member.program.is_some() && self.asker.is_ready(member.post.port))
+    }
+
     /// How many run.
     pub(crate) fn up(&self) -> usize {
-        self.copiers.iter().filter(|copier| copier.program.is_some()).count()
+        self.members.iter().filter(|member| member.program.is_some()).count()
     }
 
     /// `kill -9` for one that is at work, if one may be killed now; it is away for that long. Answers who it was.
     pub(crate) fn kill_one(&mut self, away: Duration, rng: &mut Rng) -> Option<&str> {
-        if self.up() < UP_MIN {
-            return None;
-        }
-        let commits = |copier: &Copier| {
-            self.asker.metrics(copier.port).map_or(0, |metrics| metrics.sum(names::COMMITS))
+        let is_up = |member: &&Member| member.program.is_some();
+        let up_of = |program: &str| {
+            self.members.iter().filter(is_up).filter(|member| member.post.program == program).count()
         };
-        let is_at_work = |copier: &&mut Copier| copier.program.is_some() && commits(copier) >= COMMITS_MIN;
-        let at_work: Vec<_> = self.copiers.iter_mut().filter(is_at_work).collect();
-        let victim = rng.choice(at_work)?;
+        let commits = |member: &Member| {
+            self.asker.metrics(member.post.port).map_or(0, |metrics| metrics.sum(names::COMMITS))
+        };
+        let may_go = |member: &Member| {
+            is_up(&member)
+                && up_of(member.post.program) > self.work.left_min
+                && commits(member) >= COMMITS_MIN
+        };
+        let may_go: Vec<_> = self
+            .members
+            .iter()
+            .enumerate()
+            .filter(|(_, member)| may_go(member))
+            .map(|(index, _)| index)
+            .collect();
+        let victim = &mut self.members[rng.choice(may_go)?];
         // Dropping it kills it.
         victim.program = None;
         victim.due = Instant::now() + away;
@@ -108,10 +138,10 @@ impl<'r> Copiers<'r> {
     /// SIGTERM for all; answers how many ended with another exit code than 0, or not at all.
     pub(crate) fn stop(mut self) -> Result<u64, TestbedError> {
         let mut unclean = 0;
-        for program in self.copiers.iter_mut().filter_map(|copier| copier.program.as_mut()) {
+        for program in self.members.iter_mut().filter_map(|member| member.program.as_mut()) {
             program.signal(Signal::TERM);
         }
-        for program in self.copiers.iter_mut().filter_map(|copier| copier.program.as_mut()) {
+        for program in self.members.iter_mut().filter_map(|member| member.program.as_mut()) {
             let status = program.wait(STOP_LIMIT)?;
             if !status.success() {
                 unclean += 1;
@@ -123,13 +153,16 @@ impl<'r> Copiers<'r> {
 }
 
 impl Work<'_> {
-    fn start(&self, name: &str, port: u16) -> Result<Program, TestbedError> {
-        let mut command = self.programs.command("copy");
-        let own =
-            [format!("kafka.group.instance_id={name}"), format!("engine.admin_listen=127.0.0.1:{port}")];
-        for setting in self.settings.iter().chain(&own) {
+    fn start(&self, name: &str, post: &Post) -> Result<Program, TestbedError> {
+        let mut command = self.programs.command(post.program);
+        let known = [
+            format!("kafka.group.instance_id={name}"),
+            format!("engine.admin_listen=127.0.0.1:{}", post.port),
+        ];
+        for setting in self.settings.iter().chain(&known).chain(&post.own) {
             command.args(["--set", setting]);
         }
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         Program::start(name, command, &self.folder)
     }
 }
