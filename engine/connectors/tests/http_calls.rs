@@ -40,9 +40,17 @@ impl Caller {
 
     /// Makes the call, once.
     async fn call(&mut self, call: Call<'_>) -> Verdict {
+        self.call_of(call, None).await
+    }
+
+    /// Makes a call, once, that another worker may have made until so long ago.
+    async fn call_of(&mut self, call: Call<'_>, ours_for_ms: Option<u64>) -> Verdict {
         let mut effect = Vec::new();
         let domain = HttpSink::encode(call, &mut effect);
         let mut flight = Flight::of_effects([(7, domain, &effect[..])]);
+        if let Some(ours_for_ms) = ours_for_ms {
+            flight.set_ours_for_ms(ours_for_ms);
+        }
         let mut next = self.sink.begin(LaneId(0), &mut flight);
         while let Next::Send(request) = next {
             let reply = self.client.send(request).await;
@@ -65,17 +73,19 @@ fn charge() -> Call<'static> {
         body: b"{\"amount\":3}",
         idempotency_key: "order-1",
         note: b"o1",
+        lookup: None,
     }
 }
 
 fn concludes(call: &Call<'_>, ended: Ended<'_>) -> Conclusion {
     let told = match ended {
-        Ended::Done { body: b"nonsense", .. } => {
+        Ended::Done { body: b"nonsense", .. } | Ended::Found { body: b"nonsense" } => {
             return Conclusion::Unreadable("not what was agreed".to_owned());
         }
         Ended::Refused { status: 422, .. } => return Conclusion::Nothing,
         Ended::Done { status, body } => format!("done {status} {}", String::from_utf8_lossy(body)),
         Ended::Refused { status, body } => format!("refused {status} {}", String::from_utf8_lossy(body)),
+        Ended::Found { body } => format!("found {}", String::from_utf8_lossy(body)),
         Ended::GaveUp { attempts, reason } => format!("gave up after {attempts}: {}", reason.class),
     };
     let (key, value) = (Some(call.note), Some(told.as_bytes()));
@@ -186,6 +196,100 @@ async fn an_answer_that_was_lost_leaves_the_outcome_unknown_and_the_repeat_has_t
     let asked = server.asked();
     assert_eq!(asked.len(), 4, "nothing is asked again but by the engine");
     assert!(asked.iter().all(|asked| asked.header("idempotency-key") == Some("order-1")));
+}
+
+/// A call that is looked up before it is made.
+fn looked_up() -> Call<'static> {
+    Call { lookup: Some("/charges/order-1"), ..charge() }
+}
+
+/// A server that answers lookups and calls so.
+fn ledger(lookup: Does, call: Does) -> Server {
+    Server::new(move |_, asked| if asked.line.starts_with("GET") { lookup.clone() } else { call.clone() })
+}
+
+fn lines(server: &Server) -> Vec<String> {
+    server.asked().into_iter().map(|asked| asked.line).collect()
+}
+
+const LOOKUP: &str = "GET /v1/charges/order-1";
+const CHARGE: &str = "POST /v1/charges?x=1";
+
+#[tokio::test]
+async fn a_call_is_made_when_the_lookup_knows_nothing_of_it() {
+    let server = ledger(answer(404, "", "?"), answer(201, "", "charge 1"));
+    let verdict = Caller::to(&server).call(looked_up()).await;
+    assert_eq!(followed(&verdict), "done 201 charge 1");
+    assert_eq!(lines(&server), [LOOKUP, CHARGE]);
+    let [asked, made] = &server.asked()[..] else { panic!("two requests") };
+    assert_eq!((asked.body.len(), made.body.as_slice()), (0, charge().body));
+    assert_eq!(made.header("idempotency-key"), Some("order-1"));
+}
+
+#[tokio::test]
+async fn what_the_lookup_knows_is_not_made_again() {
+    let server = ledger(answer(200, "", "charge 1"), answer(201, "", "charge 2"));
+    for ours_for_ms in [None, Some(0)] {
+        let verdict = Caller::to(&server).call_of(looked_up(), ours_for_ms).await;
+        assert_eq!(followed(&verdict), "found charge 1");
+    }
+    assert_eq!(lines(&server), [LOOKUP, LOOKUP]);
+}
+
+#[tokio::test]
+async fn a_call_that_another_may_have_made_just_now_is_made_when_that_is_settled() {
+    let server = ledger(answer(404, "", "?"), answer(201, "", "charge 1"));
+    // The other one waits for five seconds for its answer, and twenty later its call has had its effect.
+    for (ours_for_ms, rest_ms) in [(0, 25_000), (24_999, 1)] {
+        let verdict = Caller::to(&server).call_of(looked_up(), Some(ours_for_ms)).await;
+        let Verdict::NotYet { reason, after_ms } = verdict else { panic!("{verdict:?}") };
+        assert_eq!((reason.class, after_ms), ("call_unsettled", rest_ms));
+    }
+    assert_eq!(lines(&server), [LOOKUP, LOOKUP]);
+    let verdict = Caller::to(&server).call_of(looked_up(), Some(25_000)).await;
+    assert_eq!(followed(&verdict), "done 201 charge 1");
+}
+
+#[tokio::test]
+async fn a_lookup_that_fails_leaves_the_call_unmade() {
+    let lookups = [
+        (answer(503, "", ""), "SinkDown"),
+        (answer(401, "", ""), "SinkDown"),
+        (answer(302, "", ""), "Unclear"),
+        (answer(200, "", "nonsense"), "Unclear"),
+        (answer(429, "", ""), "ComeBack"),
+        (Does::SaysAndCloses(Vec::new()), "SinkDown"),
+    ];
+    for (lookup, wanted) in lookups {
+        let server = ledger(lookup, answer(201, "", "charge 1"));
+        let verdict = Caller::to(&server).call(looked_up()).await;
+        assert!(format!("{verdict:?}").starts_with(wanted), "{verdict:?}");
+        assert_eq!(lines(&server), [LOOKUP]);
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_may_have_been_made_is_left_alone_until_it_is_settled() {
+    let open = [
+        Does::SaysAndCloses(Vec::new()),
+        answer(500, "", ""),
+        answer(503, "", ""),
+        answer(408, "", ""),
+        answer(409, "", ""),
+        answer(302, "", ""),
+        answer(200, "", "nonsense"),
+    ];
+    for call in open {
+        let server = ledger(answer(404, "", ""), call);
+        let verdict = Caller::to(&server).call(looked_up()).await;
+        assert!(matches!(verdict, Verdict::Unsettled { after_ms: 20_000, .. }), "{verdict:?}");
+        assert_eq!(lines(&server), [LOOKUP, CHARGE]);
+    }
+    for (status, wanted) in [(401, "SinkDown"), (429, "ComeBack"), (402, "Answered")] {
+        let server = ledger(answer(404, "", ""), answer(status, "", "no"));
+        let verdict = Caller::to(&server).call(looked_up()).await;
+        assert!(format!("{verdict:?}").starts_with(wanted), "{status}: {verdict:?}");
+    }
 }
 
 #[tokio::test]

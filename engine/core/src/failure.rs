@@ -43,6 +43,20 @@ pub enum Verdict {
     SinkDown(Reason),
     /// It is not known whether it was applied.
     Unknown(Reason),
+    /// It is not known, and it must not be sent again while it may still be applied.
+    Unsettled {
+        /// What happened.
+        reason: Reason,
+        /// How long that is.
+        after_ms: u64,
+    },
+    /// The system answers; it is not to be sent yet, because somebody else may have sent it.
+    NotYet {
+        /// Why it may have been.
+        reason: Reason,
+        /// How long theirs may still be applied.
+        after_ms: u64,
+    },
     /// Refused, and we can't tell why; worth some more attempts.
     Unclear(Reason),
 }
@@ -98,6 +112,8 @@ impl Verdict {
     /// | refused for load | park, as long as it asks for | no |
     /// | sink's state | park (the breaker watches) | no |
     /// | unknown outcome | park: effects are idempotent | no |
+    /// | unknown, and a repeat would not be harmless | park until it is settled | no |
+    /// | may have been sent by somebody else | park until that is settled | no |
     /// | unclear | park, dead letter at `attempts_max` | yes |
     #[must_use]
     pub fn policy(self, attempts: u32, attempts_max: Option<u32>) -> Action {
@@ -112,6 +128,9 @@ impl Verdict {
             }
             Self::SinkDown(reason) | Self::Unknown(reason) => {
                 Action::Park { counts: false, reason: Some(reason), at_least_ms: 0 }
+            }
+            Self::Unsettled { reason, after_ms } | Self::NotYet { reason, after_ms } => {
+                Action::Park { counts: false, reason: Some(reason), at_least_ms: after_ms }
             }
             Self::Unclear(reason) if attempts_max.is_some_and(|max| attempts + 1 >= max) => {
                 Action::DeadLetter(reason)

@@ -57,6 +57,8 @@ pub struct Flight {
     pub(crate) verdicts: Vec<Option<Verdict>>,
     /// Uptime at which its first request left.
     pub(crate) departed_ms: u64,
+    /// See [`Flight::ours_for_ms`].
+    pub(crate) ours_for_ms: Option<u64>,
 }
 
 impl Flight {
@@ -89,6 +91,20 @@ impl Flight {
     #[must_use]
     pub fn domain(&self, index: usize) -> Domain {
         self.items[index].domain
+    }
+
+    /// Of effects that another worker may have sent: for how long their partition has been this worker's alone, the shortest
+    /// of those times. They are those of records that were in the log when it was given to this worker, or came before
+    /// whoever had it before must have noticed. `None`: there are none, or the sink does not ask
+    /// ([`crate::sink::SinkMachine::asks_for_others`]).
+    #[must_use]
+    pub fn ours_for_ms(&self) -> Option<u64> {
+        self.ours_for_ms
+    }
+
+    /// As if another worker may have sent the flight's effects until so long ago; for testing a sink by itself.
+    pub fn set_ours_for_ms(&mut self, ours_for_ms: u64) {
+        self.ours_for_ms = Some(ours_for_ms);
     }
 
     /// Gives the effect its verdict.

@@ -374,8 +374,13 @@ impl Lane {
     }
 
     /// The effects in the air.
+    pub(crate) fn items_in_flight(&self) -> impl Iterator<Item = &Item> {
+        self.flight.iter().flat_map(|flight| &flight.items)
+    }
+
+    /// Where the effects in the air come from.
     pub(crate) fn in_flight(&self) -> impl Iterator<Item = Position> + '_ {
-        self.flight.iter().flat_map(|flight| &flight.items).map(|item| item.pending.position())
+        self.items_in_flight().map(|item| item.pending.position())
     }
 
     /// Whether an effect that `wanted` names waits or is in the air.

@@ -59,11 +59,13 @@ pub enum Bug {
     ForgetFollowUps,
     /// Records that follow from calls and wait are dropped when their partition is revoked, those of later calls are not.
     DropFollowUpsOnRevoke,
+    /// Takes every effect for one that nobody else has sent.
+    ForgetWhoWasBefore,
 }
 
 impl Bug {
     /// Every bug.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::CommitBeforeAck,
         Self::CommitReadOnRevoke,
         Self::RetryOutOfOrder,
@@ -90,6 +92,7 @@ impl Bug {
         Self::CloseBeforeFollowUp,
         Self::ForgetFollowUps,
         Self::DropFollowUpsOnRevoke,
+        Self::ForgetWhoWasBefore,
     ];
 }
 

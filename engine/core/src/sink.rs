@@ -68,6 +68,11 @@ pub trait SinkMachine {
         true
     }
 
+    /// Whether it matters to the sink that another worker may have sent an effect before ([`Flight::ours_for_ms`]).
+    fn asks_for_others(&self) -> bool {
+        false
+    }
+
     /// The effect has failed for an unclear reason as often as is allowed, this time included: what follows from that
     /// instead of a dead letter, if anything.
     fn gave_up(&mut self, _effect: &[u8], _reason: &Reason, _attempts: u32) -> Option<FollowUp> {

@@ -6,7 +6,7 @@ mod settings;
 mod tests;
 
 use crate::breaker::{Breaker, BreakerState};
-use crate::flight::Queued;
+use crate::flight::{Item, Queued};
 use crate::lane::{FlightLimits, Lane, LaneEvent};
 use crate::measured::Measured;
 use crate::pacing::Pacing;
@@ -47,6 +47,21 @@ impl<'t> Turn<'t> {
     }
 }
 
+/// Whoever has lost a partition may go on with it for so long after another was given it, and read what comes meanwhile: it
+/// hears of the loss with its next heartbeat, a second later by default, or may have been suspended for a moment too short
+/// for the fence.
+const UNNOTICED_MS: u64 = 5_000;
+
+/// How an epoch began.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Began {
+    pub(crate) epoch: Epoch,
+    /// One above the last record that was in the partition's log.
+    pub(crate) log_end: i64,
+    /// Uptime.
+    pub(crate) at_ms: u64,
+}
+
 pub(crate) struct SinkLanes<X, M: ?Sized = dyn SinkMachine> {
     machine: Box<M>,
     lanes: Vec<Lane>,
@@ -54,7 +69,7 @@ pub(crate) struct SinkLanes<X, M: ?Sized = dyn SinkMachine> {
     breaker: Breaker,
     pacing: Pacing,
     /// Live epochs by partition: effects of others are given up when they land.
-    epochs: Vec<Option<Epoch>>,
+    epochs: Vec<Option<Began>>,
     flying: usize,
     /// The lane that gets the first chance to send next.
     first_lane: usize,
@@ -138,7 +153,9 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
 
     fn begin(&mut self, index: usize, probe: bool, turn: &mut Turn<'_>) {
         let lane = LaneId(index as u16);
+        let ours_for_ms = self.ours_for_ms(index, turn.now);
         let flight = self.lanes[index].flight_mut().expect("the flight was just loaded");
+        flight.ours_for_ms = ours_for_ms;
         let next = self.machine.begin(lane, flight);
         if matches!(next, Next::Settled) {
             self.land_unasked(lane, turn);
@@ -154,6 +171,22 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
             self.breaker.probe_left();
         }
         self.go_on(lane, next, turn);
+    }
+
+    /// See [`crate::flight::Flight::ours_for_ms`].
+    fn ours_for_ms(&self, index: usize, now: Now) -> Option<u64> {
+        if !self.machine.asks_for_others() || self.conduct.has(Bug::ForgetWhoWasBefore) {
+            return None;
+        }
+        let of_others = |item: &Item| {
+            let Position { partition, offset, .. } = item.pending.position();
+            let began = self.epochs.get(partition.index()).copied().flatten()?;
+            let age_ms = now.uptime_ms.saturating_sub(began.at_ms);
+            let queued_at_ms = age_ms.saturating_sub(item.queued.wait_ms(now.uptime_ms).into());
+            let may_be = offset < began.log_end || queued_at_ms < UNNOTICED_MS;
+            may_be.then(|| age_ms.saturating_sub(UNNOTICED_MS))
+        };
+        self.lanes[index].items_in_flight().filter_map(of_others).min()
     }
 
     /// The reply to the lane's last request.
@@ -183,7 +216,7 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
     }
 
     fn live_epoch(&self, partition: PartitionId) -> Option<Epoch> {
-        self.epochs.get(partition.index()).copied().flatten()
+        self.epochs.get(partition.index()).copied().flatten().map(|began| began.epoch)
     }
 
     /// Whether as much waits as all lanes' next flights can take: more would only lie there, and leave the processor's
@@ -210,16 +243,16 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
         }
     }
 
-    pub(crate) fn epoch_began(&mut self, partition: PartitionId, epoch: Epoch) {
+    pub(crate) fn epoch_began(&mut self, partition: PartitionId, began: Began) {
         if self.epochs.len() <= partition.index() {
             self.epochs.resize(partition.index() + 1, None);
         }
-        self.epochs[partition.index()] = Some(epoch);
+        self.epochs[partition.index()] = Some(began);
     }
 
     pub(crate) fn epoch_ended(&mut self, partition: PartitionId, epoch: Epoch, events: &mut Vec<LaneEvent>) {
-        if let Some(live) = self.epochs.get_mut(partition.index()).filter(|live| **live == Some(epoch)) {
-            *live = None;
+        if self.live_epoch(partition) == Some(epoch) {
+            self.epochs[partition.index()] = None;
         }
         self.purge(partition, epoch, events);
     }

@@ -30,7 +30,7 @@ use crate::settings::SettingError;
 ///             let (order, body) = (record.key.unwrap_or_default(), record.value.unwrap_or_default());
 ///             let idempotency_key = &String::from_utf8_lossy(order);
 ///             let (method, path, headers) = (Method::Post, "/charges", Headers::default());
-///             out.send(provider, Call { method, path, headers, body, idempotency_key, note: order });
+///             out.send(provider, Call { method, path, headers, body, idempotency_key, note: order, lookup: None });
 ///             Step::Done
 ///         }
 ///     })
@@ -38,7 +38,7 @@ use crate::settings::SettingError;
 ///         "provider",
 ///         Calls::to("provider", provider).with_follow_ups("charged", |call, ended, follow_ups| {
 ///             let value = match ended {
-///                 Ended::Done { body, .. } | Ended::Refused { body, .. } => body,
+///                 Ended::Found { body } | Ended::Done { body, .. } | Ended::Refused { body, .. } => body,
 ///                 Ended::GaveUp { .. } => b"gave up",
 ///             };
 ///             let (key, value) = (Some(call.note), Some(value));

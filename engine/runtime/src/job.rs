@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::command_line::Shown;
 use crate::drive::Plan;
 use crate::exit::ExitError;
-use crate::flow::{Flow, Log};
+use crate::flow::{self, Flow, Log};
 use crate::letters::LetterCounts;
 use crate::memory::MemoryShares;
 use crate::page::latest_letters::LatestLetters;
@@ -72,6 +72,7 @@ fn plan(
 ) -> Result<Plan, ExitError> {
     let started_ms = clock::now().uptime_ms;
     let topics = Arc::new(startup::connect(&flow)?);
+    flow::make_missing(&flow, &topics)?;
     let log = startup::look_at_log(&topics, &flow.source.topic)?;
     if let Some(commands) = &flow.commands {
         commands::prepare(commands, &topics, &log)?;

@@ -126,7 +126,7 @@ fn batch<O: Operator>(worker: &mut Worker<O>, record: &TrialRecord<'_>) -> Batch
     let Some(Command::FetchPositions { fetch, .. }) = worker.poll() else {
         unreachable!("the positions of an assigned partition are asked for")
     };
-    worker.positioned(fetch, vec![Positions { partition, committed: None, low: 0, high: 1 }], NOW);
+    worker.positioned(fetch, vec![Positions { partition, committed: None, low: 0, high: 0 }], NOW);
     let mut epoch = None;
     while let Some(command) = worker.poll() {
         if let Command::Read(starts) = command {

@@ -12,7 +12,10 @@ fn charge(provider: SinkHandle<HttpSink>) -> impl FnMut(&Record<'_>, &mut Output
     move |record, out| {
         let (note, body) = (record.key.unwrap_or_default(), record.value.unwrap_or_default());
         let (method, path, headers) = (Method::Post, "/charges", Headers::default());
-        out.send(provider, Call { method, path, headers, body, idempotency_key: "order-1", note });
+        out.send(
+            provider,
+            Call { method, path, headers, body, idempotency_key: "order-1", note, lookup: None },
+        );
         Step::Done
     }
 }
@@ -21,7 +24,7 @@ fn provider() -> Calls {
     Calls::to("provider", &HttpSettings::default()).with_follow_ups("charged", |call, ended, follow_ups| {
         let told = match ended {
             Ended::Refused { status: 422, .. } => return thalweg::calls::Conclusion::Nothing,
-            Ended::Done { body, .. } | Ended::Refused { body, .. } => body,
+            Ended::Found { body } | Ended::Done { body, .. } | Ended::Refused { body, .. } => body,
             Ended::GaveUp { .. } => b"gave up",
         };
         let (key, value) = (Some(call.note), Some(told));

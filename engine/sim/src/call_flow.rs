@@ -1,5 +1,8 @@
 //! A flow of calls: each order is charged by a provider over HTTP, and the provider's answer becomes a record.
 //!
+//! The provider tells every other call by its key when it is made again; the others are looked up before they are made, and
+//! must be made once.
+//!
 //! What it shows beside [`crate::message_flow`]: an effect that leads to another (a follow-up), with a sink that takes one
 //! item a request and has many lanes.
 
@@ -14,7 +17,8 @@ use thalweg_core::SinkSettings;
 use thalweg_core::sink::{FollowUps, SinkHandle, SinkMachine};
 
 use crate::flow::Flow;
-use crate::sabotage::Behaviour;
+use crate::plan::TRAVEL_MS_MAX;
+use crate::sabotage::{Behaviour, Sabotage};
 pub use operator::ChargeOperator;
 pub use outside::CallWorld;
 
@@ -47,11 +51,14 @@ impl Flow for CallFlow {
         ChargeOperator::new(SinkHandle::new(CALLS as u8))
     }
 
-    fn sinks(&self, _behaviour: Behaviour) -> Vec<(&'static str, Box<dyn SinkMachine>)> {
+    fn sinks(&self, behaviour: Behaviour) -> Vec<(&'static str, Box<dyn SinkMachine>)> {
         let limits = Limits {
             conflict: Conflict::InProgress,
             idempotency_header: "idempotency-key".to_owned(),
             follow_ups: Some(FollowUps { sink: CALLS as u8 + 1, bytes_max: FOLLOW_UP_BYTES_MAX }),
+            // A request arrives within this time, or never; and then it has its effect at once.
+            settle_ms: if behaviour.0 == Some(Sabotage::CallsNotSettled) { 0 } else { TRAVEL_MS_MAX },
+            request_timeout_ms: 0,
         };
         let concludes = Box::new(operator::concludes);
         vec![("provider", Box::new(HttpSink::new(limits, concludes))), (VERDICTS, Box::new(KafkaSink))]

@@ -5,7 +5,7 @@ pub(crate) mod patience;
 pub(crate) mod sightings;
 
 /// Names of the invariants, with what each says.
-pub const INVARIANTS: [(&str, &str); 41] = [
+pub const INVARIANTS: [(&str, &str); 42] = [
     ("nothing_lost", "in the end every record is durable, dead-lettered, filtered, duplicate or superseded"),
     ("order", "in each order domain effects are applied in the order of the log"),
     ("key_waits_for_dead_letter", "nothing that must wait for a dead letter overtakes it"),
@@ -18,6 +18,7 @@ pub const INVARIANTS: [(&str, &str); 41] = [
     ("commit_never_backwards", "no commit goes behind the one before"),
     ("commit_only_own", "no commit is for a partition of somebody else"),
     ("index_equals_reader", "in the end the outside systems hold what a sequential reader would have left"),
+    ("calls_once", "a call that is looked up before it is made is made once"),
     ("calls_in_key_order", "calls of a key are made for the first time in the order of the log"),
     ("follow_ups_exact", "what follows from a call says what was answered to it"),
     ("dead_letters_exact", "exactly the records that can't be processed become dead letters"),

@@ -58,6 +58,8 @@ pub enum Sabotage {
     DeadLettersBelieved,
     /// Each lane of the dead-letter sink drops what the topic refuses for its size.
     LargeDeadLettersDropped,
+    /// Calls that may have been made are made again as soon as nothing is known of them.
+    CallsNotSettled,
 }
 
 impl Sabotage {
@@ -66,10 +68,10 @@ impl Sabotage {
     pub fn all() -> Vec<Self> {
         let engine = Bug::ALL.into_iter().map(Self::Engine);
         let documents = Rule::ALL.into_iter().map(Self::Documents);
-        let letters = [Self::DeadLettersBelieved, Self::LargeDeadLettersDropped];
+        let sinks = [Self::DeadLettersBelieved, Self::LargeDeadLettersDropped, Self::CallsNotSettled];
         let exactly_once = ExactlyOnceBug::ALL.into_iter().map(Self::ExactlyOnce);
         let driver = DriverBug::ALL.into_iter().map(Self::Driver);
-        engine.chain(documents).chain(letters).chain(exactly_once).chain(driver).collect()
+        engine.chain(documents).chain(sinks).chain(exactly_once).chain(driver).collect()
     }
 
     /// Which histories show it.
@@ -77,9 +79,13 @@ impl Sabotage {
     pub fn guarantee(self) -> Guarantee {
         match self {
             Self::ExactlyOnce(_) | Self::Driver(_) => Guarantee::ExactlyOnce,
-            Self::Engine(Bug::CloseBeforeFollowUp | Bug::ForgetFollowUps | Bug::DropFollowUpsOnRevoke) => {
-                Guarantee::Calls
-            }
+            Self::CallsNotSettled
+            | Self::Engine(
+                Bug::CloseBeforeFollowUp
+                | Bug::ForgetFollowUps
+                | Bug::DropFollowUpsOnRevoke
+                | Bug::ForgetWhoWasBefore,
+            ) => Guarantee::Calls,
             _ => Guarantee::AtLeastOnce,
         }
     }
@@ -94,6 +100,7 @@ impl Sabotage {
             Self::Documents(rule) => format!("Documents{rule:?}Broken"),
             Self::DeadLettersBelieved => "DeadLettersBelieved".to_owned(),
             Self::LargeDeadLettersDropped => "LargeDeadLettersDropped".to_owned(),
+            Self::CallsNotSettled => "CallsNotSettled".to_owned(),
         };
         let mut name = String::new();
         for letter in camel.chars() {

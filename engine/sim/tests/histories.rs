@@ -79,11 +79,13 @@ fn every_invariant_holds_in_some_histories_of_calls() {
 }
 
 #[test]
-fn records_that_do_not_follow_from_their_call_are_missed() {
+fn records_that_do_not_follow_from_their_call_are_missed_and_calls_that_are_made_twice_are_seen() {
     let broken = [
         Sabotage::Engine(Bug::CloseBeforeFollowUp),
         Sabotage::Engine(Bug::ForgetFollowUps),
         Sabotage::Engine(Bug::DropFollowUpsOnRevoke),
+        Sabotage::Engine(Bug::ForgetWhoWasBefore),
+        Sabotage::CallsNotSettled,
         // These show here as well as with documents.
         Sabotage::Engine(Bug::RetryOutOfOrder),
         Sabotage::Engine(Bug::UnknownIsDone),

@@ -1,9 +1,12 @@
 //! What payments asks of the provider, by records on the topic of charges, and what became of it.
 
+mod provider;
+
+pub use provider::{Asked, Concluded, LedgerProvider, Provider};
 use serde::{Deserialize, Serialize};
 
 /// Something that the provider is asked for. A flow of its own asks it, until the outcome is known.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all_fields = "camelCase")]
 pub enum Request {
     /// To charge somebody for an order.
@@ -17,7 +20,7 @@ pub enum Request {
         payment_id: String,
         /// How much, in the currency's smallest unit.
         amount: u64,
-        /// Whose money.
+        /// Whose money. A secret.
         token: String,
     },
     /// To give it back.
@@ -91,6 +94,54 @@ impl Request {
             payment_id: payment_id.to_owned(),
             amount,
         }
+    }
+}
+
+impl Request {
+    /// What the provider knows it by.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        let (Self::Charge { key, .. } | Self::Refund { key, .. }) = self;
+        key
+    }
+
+    /// The order and the payment that it is about.
+    #[must_use]
+    pub fn about(&self) -> (&str, &str) {
+        let (Self::Charge { order_id, payment_id, .. } | Self::Refund { order_id, payment_id, .. }) = self;
+        (order_id, payment_id)
+    }
+
+    /// The provider has done it.
+    #[must_use]
+    pub fn done(&self) -> Outcome {
+        let (order_id, payment_id) = self.owned();
+        match self {
+            Self::Charge { .. } => Outcome::Charged { order_id, payment_id },
+            Self::Refund { .. } => Outcome::Refunded { order_id, payment_id },
+        }
+    }
+
+    /// The provider will not charge, for that reason.
+    #[must_use]
+    pub fn declined(&self, reason: String) -> Outcome {
+        let (order_id, payment_id) = self.owned();
+        Outcome::Declined { order_id, payment_id, reason }
+    }
+
+    fn owned(&self) -> (String, String) {
+        let (order_id, payment_id) = self.about();
+        (order_id.to_owned(), payment_id.to_owned())
+    }
+}
+
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let what = match self {
+            Self::Charge { .. } => "Charge",
+            Self::Refund { .. } => "Refund",
+        };
+        f.debug_struct(what).field("key", &self.key()).finish_non_exhaustive()
     }
 }
 

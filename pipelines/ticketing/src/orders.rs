@@ -5,6 +5,7 @@ mod commands;
 mod events;
 mod operator;
 mod order;
+pub(crate) mod requests;
 
 pub use case::Case;
 pub use operator::Orders;

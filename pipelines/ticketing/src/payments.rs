@@ -8,6 +8,7 @@ mod case;
 mod commands;
 mod events;
 mod operator;
+pub(crate) mod requests;
 
 pub use case::{Case, Decision, KnownOrder, Payment, Stage};
 pub use operator::Payments;

@@ -1,6 +1,7 @@
 //! The service tickets: what is for sale, and which order has it.
 
 mod operator;
+pub(crate) mod requests;
 mod ticket;
 
 pub use operator::Tickets;

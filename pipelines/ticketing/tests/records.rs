@@ -78,15 +78,26 @@ fn bridges_take_over_what_concerns_the_service_as_it_is() {
 #[test]
 fn a_command_is_answered_to_who_asked_and_tokens_go_nowhere_else() {
     let command = r#"{"type":"create_payment","paymentId":"t1.o1.p1","userId":"u1","token":"secret"}"#;
-    let answered = tried(flows::payments, command, &[("correlation-id", "c-7")]);
+    let id = "0123456789abcdef0123456789abcdef";
+    let headers = [
+        ("correlation-id", id),
+        ("reply-partition", "3"),
+        ("user", "u1"),
+        ("idempotency-key", "k"),
+        ("request-hash", id),
+    ];
+    let answered = tried(flows::payments, command, &headers);
     let (name, request) = &answered.sent[0];
     let reply = Produce::decode(&mut request.body.as_slice()).unwrap();
     assert_eq!((*name, reply.topic, answered.sent.len()), ("replies", "ticketing-replies", 1));
-    assert_eq!(reply.headers.get("correlation-id"), Some(b"c-7".as_slice()));
+    assert_eq!(reply.headers.get("correlation-id"), Some(id.as_bytes()));
+    assert_eq!(reply.partition, Some(3));
     assert_eq!(reply.headers.get("status"), Some(b"404".as_slice()));
-    assert_eq!(reply.headers.get("content-type"), Some(b"application/problem+json".as_slice()));
     let body = String::from_utf8(reply.value.unwrap().to_vec()).unwrap();
     assert!(body.contains("urn:problem:order-unknown") && !body.contains("secret"), "{body}");
     // Nobody waits for that one.
-    assert_eq!(tried(flows::payments, command, &[]).sent, []);
+    let foreign = tried(flows::payments, command, &[]);
+    let (class, message) = foreign.dead_letter.unwrap();
+    assert_eq!((class.as_str(), foreign.sent.len()), ("no_command", 0));
+    assert!(!message.contains("secret"), "{message}");
 }

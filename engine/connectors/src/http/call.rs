@@ -50,6 +50,9 @@ pub struct Call<'e> {
     pub idempotency_key: &'e str,
     /// What the flow needs to know when the answer is there (whose call it was); is not sent.
     pub note: &'e [u8],
+    /// Where what became of the call can be looked up, for systems that do not know a call again by its key: path and
+    /// query, as above. It is asked before the call is made, each time; 404 says that nothing is known of the call.
+    pub lookup: Option<&'e str>,
 }
 
 /// Headers that the connector or the client sets.
@@ -58,7 +61,7 @@ const RESERVED: [&str; 5] = ["host", "content-length", "transfer-encoding", "con
 const KEY_BYTES_MAX: usize = 255;
 
 impl<'e> Call<'e> {
-    /// Appends the call to `into`: a byte for the method, five 32-bit lengths, then the parts.
+    /// Appends the call to `into`: a byte for the method, six 32-bit lengths, then the parts.
     ///
     /// # Panics
     /// When one of the parts is 4 GiB or longer; no record holds such a call.
@@ -75,25 +78,27 @@ impl<'e> Call<'e> {
         }
     }
 
-    fn parts(&self) -> [&'e [u8]; 5] {
+    fn parts(&self) -> [&'e [u8]; 6] {
         let (path, key) = (self.path.as_bytes(), self.idempotency_key.as_bytes());
-        [path, key, self.headers.as_bytes(), self.body, self.note]
+        let lookup = self.lookup.unwrap_or_default().as_bytes();
+        [path, key, self.headers.as_bytes(), self.body, self.note, lookup]
     }
 
     /// Reads a call; `None` when the bytes are not an encoded call.
     #[must_use]
     pub fn decode(bytes: &'e [u8]) -> Option<Self> {
         let (method, mut rest) = bytes.split_first()?;
-        let mut lengths = [0u32; 5];
+        let mut lengths = [0u32; 6];
         for length in &mut lengths {
             let (bytes, after) = rest.split_first_chunk()?;
             (*length, rest) = (u32::from_le_bytes(*bytes), after);
         }
-        let mut parts = [&[][..]; 5];
+        let mut parts = [&[][..]; 6];
         for (part, length) in parts.iter_mut().zip(lengths) {
             (*part, rest) = rest.split_at_checked(length as usize)?;
         }
-        let [path, key, headers, body, note] = parts;
+        let [path, key, headers, body, note, lookup] = parts;
+        let lookup = std::str::from_utf8(lookup).ok()?;
         Some(Self {
             method: *Method::ALL.get(usize::from(*method))?,
             path: std::str::from_utf8(path).ok()?,
@@ -101,6 +106,7 @@ impl<'e> Call<'e> {
             body,
             idempotency_key: std::str::from_utf8(key).ok()?,
             note,
+            lookup: (!lookup.is_empty()).then_some(lookup),
         })
         .filter(|_| rest.is_empty())
     }
@@ -117,6 +123,7 @@ impl<'e> Call<'e> {
     /// What is wrong with it, for people.
     pub fn check(&self, idempotency_header: &str) -> Result<(), String> {
         check_path(self.path)?;
+        self.lookup.map_or(Ok(()), check_path)?;
         let key = self.idempotency_key;
         if key.is_empty() || key.len() > KEY_BYTES_MAX || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(format!("the idempotency key must be 1 to {KEY_BYTES_MAX} visible ASCII characters"));
@@ -177,6 +184,7 @@ mod tests {
             body: b"",
             idempotency_key: "k",
             note: b"",
+            lookup: None,
         }
     }
 
@@ -189,12 +197,14 @@ mod tests {
             pairs: Vec<(Vec<u8>, Option<Vec<u8>>)>,
             body: Vec<u8>,
             note: Vec<u8>,
+            lookup in proptest::option::of("/[a-z]{0,9}"),
         ) {
             let mut headers = Vec::new();
             encode_headers(pairs.iter().map(|(n, v)| (n.as_slice(), v.as_deref())), &mut headers);
             let headers = Headers::new(&headers);
             let call = Call {
                 method: Method::ALL[method], path: &path, headers, body: &body, idempotency_key: &key, note: &note,
+                lookup: lookup.as_deref(),
             };
             let mut bytes = Vec::new();
             call.encode(&mut bytes);
@@ -220,6 +230,7 @@ mod tests {
             ["", "charges", "/a b", "/a#b", "/ä", "/../x", "/a/..", "/a/%2E%2e/b", "/a/.?b", "/a\\b", "/a\nb"]
         {
             assert!(call(bad).check("idempotency-key").is_err(), "{bad:?}");
+            assert!(Call { lookup: Some(bad), ..call("/") }.check("idempotency-key").is_err(), "{bad:?}");
         }
     }
 

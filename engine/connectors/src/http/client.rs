@@ -9,6 +9,7 @@ use thalweg_core::sink::{Reply, Request};
 use super::answer::{self, HttpAnswer};
 use super::call::{Call, Method};
 use super::settings::HttpSettings;
+use super::sink::LOOK_UP;
 use crate::kafka::settings::SettingError;
 
 /// A client of one system. Calls may run at once.
@@ -56,7 +57,11 @@ impl HttpClient {
         let Some(call) = Call::decode(&request.body) else {
             return Reply::NotSent("the request is not one of the HTTP sink's".to_owned());
         };
-        let asked = match self.asked(&call) {
+        let asked = match (request.operation, call.lookup) {
+            (LOOK_UP, Some(path)) => self.lookup(path),
+            _ => self.asked(&call),
+        };
+        let asked = match asked {
             Ok(asked) => asked,
             Err(why) => return Reply::NotSent(why),
         };
@@ -65,6 +70,12 @@ impl HttpClient {
             Err(error) if error.is_connect() => Reply::NotSent(self.explained(&error)),
             Err(error) => Reply::Unknown(self.explained(&error)),
         }
+    }
+
+    /// The request that asks what became of the call.
+    fn lookup(&self, path: &str) -> Result<reqwest::Request, String> {
+        let asked = self.client.get(format!("{}{path}", self.base)).build();
+        asked.map_err(|error| self.explained(&error))
     }
 
     fn asked(&self, call: &Call<'_>) -> Result<reqwest::Request, String> {

@@ -10,6 +10,7 @@ mod call;
 #[cfg(feature = "http")]
 mod client;
 mod judge;
+mod lookup;
 pub mod settings;
 mod sink;
 
@@ -18,4 +19,4 @@ pub use call::{Call, Method};
 #[cfg(feature = "http")]
 pub use client::HttpClient;
 pub use judge::Conflict;
-pub use sink::{Conclusion, Ended, HttpSink, Limits};
+pub use sink::{Conclusion, Ended, HttpSink, LOOK_UP, Limits};

@@ -25,6 +25,9 @@ pub struct HttpSettings {
     pub conflict: Conflict,
     /// How long an answer is waited for before the outcome counts as unknown, connecting included.
     pub request_timeout_ms: u64,
+    /// How long a call may still have its effect after whoever made it has given it up. Of use to calls that are looked up
+    /// before they are made: one that nothing is known of is not made again before.
+    pub settle_ms: u64,
     /// Calls under way at a time, for each worker.
     pub concurrency: u16,
     /// Tries of a call whose answers make no sense before it is given up; 0: for ever. Calls that were not answered, or
@@ -45,6 +48,7 @@ impl Default for HttpSettings {
             idempotency_header: "idempotency-key".into(),
             conflict: Conflict::default(),
             request_timeout_ms: 10_000,
+            settle_ms: 20_000,
             concurrency: 64,
             attempts_max: 10,
             answer_bytes_max: 64 << 10,
@@ -82,6 +86,7 @@ impl HttpSettings {
             Err(refused(key, &value.to_string(), &format!("must be between {min} and {max}")))
         };
         within("request_timeout_ms", self.request_timeout_ms, 100, 600_000)?;
+        within("settle_ms", self.settle_ms, 0, 600_000)?;
         within("concurrency", self.concurrency.into(), 1, LANES.into())?;
         within("answer_bytes_max", self.answer_bytes_max.into(), 1_024, 64 << 20)?;
         within("follow_up_bytes_max", self.follow_up_bytes_max.into(), 0, 16 << 20)
@@ -113,7 +118,13 @@ impl HttpSettings {
     pub fn limits(&self, follow_ups: Option<u8>) -> Limits {
         let (conflict, bytes_max) = (self.conflict, self.follow_up_bytes_max);
         let follow_ups = follow_ups.map(|sink| FollowUps { sink, bytes_max });
-        Limits { conflict, idempotency_header: self.idempotency_header.clone(), follow_ups }
+        Limits {
+            conflict,
+            idempotency_header: self.idempotency_header.clone(),
+            follow_ups,
+            settle_ms: self.settle_ms,
+            request_timeout_ms: self.request_timeout_ms,
+        }
     }
 
     /// How the sink is driven: one call a flight, in many lanes under one limit.

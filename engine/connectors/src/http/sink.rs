@@ -8,12 +8,20 @@ use super::answer::HttpAnswer;
 use super::call::Call;
 use super::judge::{self, Class, Conflict};
 
-/// The one operation of the HTTP sink: the body is an encoded [`Call`], the reply's body an encoded [`HttpAnswer`].
-const CALL: u8 = 1;
+/// Makes a call: the body is an encoded [`Call`], the reply's body an encoded [`HttpAnswer`].
+pub(super) const CALL: u8 = 1;
+
+/// Looks up what became of a call: a GET for its `lookup`. Body and reply as with [`CALL`].
+pub const LOOK_UP: u8 = 2;
 
 /// How a call has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended<'a> {
+    /// It was made before: so the lookup says.
+    Found {
+        /// The whole body of the lookup's answer, which was a 2xx.
+        body: &'a [u8],
+    },
     /// It was made, and this is the answer.
     Done {
         /// 2xx; or 409 where that means that it was made before.
@@ -60,19 +68,25 @@ pub struct Limits {
     pub idempotency_header: String,
     /// Where what follows goes, and how large it may be; `None`: nothing follows.
     pub follow_ups: Option<FollowUps>,
+    /// How long a call that was given up may still have its effect.
+    pub settle_ms: u64,
+    /// How long who makes a call waits for its answer.
+    pub request_timeout_ms: u64,
 }
 
 /// Makes [`Call`]s, one in each flight.
 pub struct HttpSink {
-    limits: Limits,
+    pub(super) limits: Limits,
     concludes: Box<Concludes>,
+    /// By lane: whether what it waits for is the answer to a lookup.
+    looking: Vec<bool>,
 }
 
 impl HttpSink {
     /// A sink whose calls lead to what `concludes` says.
     #[must_use]
     pub fn new(limits: Limits, concludes: Box<Concludes>) -> Self {
-        Self { limits, concludes }
+        Self { limits, concludes, looking: Vec::new() }
     }
 
     fn answered(&self, call: &Call<'_>, status: u16, body: &[u8]) -> Verdict {
@@ -91,6 +105,10 @@ impl HttpSink {
             Class::Done => Ended::Done { status, body },
             Class::Refused => Ended::Refused { status, body },
         };
+        self.concluded(call, ended, status, body)
+    }
+
+    pub(super) fn concluded(&self, call: &Call<'_>, ended: Ended<'_>, status: u16, body: &[u8]) -> Verdict {
         match ((self.concludes)(call, ended), ended) {
             (Conclusion::FollowUp(follow_up), _) => self.fitting(follow_up),
             (Conclusion::Nothing, Ended::Refused { .. }) => {
@@ -101,6 +119,29 @@ impl HttpSink {
                 Verdict::Unclear(Reason::new("answer_unreadable", format!("{status}: {why}")))
             }
         }
+    }
+
+    /// What the reply to the call itself says.
+    fn made(&self, call: &Call<'_>, reply: Reply) -> Verdict {
+        let (verdict, credentials) = match reply {
+            // Verdicts of the call, not of the request: only its own key waits.
+            Reply::NotSent(why) => return Verdict::SinkDown(Reason::new("http_unreachable", why)),
+            Reply::Unknown(why) => (Verdict::Unknown(Reason::new("http_unknown", why)), false),
+            Reply::Answer { status, body } => (self.answered(call, status, &body), status < 500),
+        };
+        match verdict {
+            Verdict::SinkDown(_) if credentials => verdict,
+            verdict if call.lookup.is_some() => self.unsettled(verdict),
+            verdict => verdict,
+        }
+    }
+
+    fn is_looking(&mut self, lane: LaneId) -> &mut bool {
+        let index = usize::from(lane.0);
+        if self.looking.len() <= index {
+            self.looking.resize(index + 1, false);
+        }
+        &mut self.looking[index]
     }
 
     fn fitting(&self, follow_up: FollowUp) -> Verdict {
@@ -115,12 +156,16 @@ impl HttpSink {
 }
 
 impl SinkMachine for HttpSink {
-    fn begin(&mut self, _lane: LaneId, flight: &mut Flight) -> Next {
+    fn begin(&mut self, lane: LaneId, flight: &mut Flight) -> Next {
         assert!(flight.len() == 1, "the sink's settings say one call a flight");
         let body = flight.effect(0).to_vec();
-        let checked = Call::decode(&body).ok_or_else(|| "the bytes are no call".to_owned());
-        match checked.and_then(|call| call.check(&self.limits.idempotency_header)) {
-            Ok(()) => Next::Send(Request { operation: CALL, body }),
+        let call = Call::decode(&body).ok_or_else(|| "the bytes are no call".to_owned());
+        let checked = call.and_then(|call| call.check(&self.limits.idempotency_header).map(|()| call.lookup));
+        match checked.map(|lookup| lookup.is_some()) {
+            Ok(looks_up) => {
+                *self.is_looking(lane) = looks_up;
+                Next::Send(Request { operation: if looks_up { LOOK_UP } else { CALL }, body })
+            }
             Err(why) => {
                 flight.settle(0, Verdict::Refused(Reason::new("call_invalid", why)));
                 Next::Settled
@@ -128,15 +173,17 @@ impl SinkMachine for HttpSink {
         }
     }
 
-    fn resume(&mut self, _lane: LaneId, flight: &mut Flight, reply: Reply) -> Next {
-        let verdict = match reply {
-            // Verdicts of the call, not of the request: only its own key waits.
-            Reply::NotSent(why) => Verdict::SinkDown(Reason::new("http_unreachable", why)),
-            Reply::Unknown(why) => Verdict::Unknown(Reason::new("http_unknown", why)),
-            Reply::Answer { status, body } => match Call::decode(flight.effect(0)) {
-                Some(call) => self.answered(&call, status, &body),
-                None => unreachable!("the call was read before it was made"),
-            },
+    fn resume(&mut self, lane: LaneId, flight: &mut Flight, reply: Reply) -> Next {
+        let Some(call) = Call::decode(flight.effect(0)) else {
+            unreachable!("the call was read before it was made")
+        };
+        let verdict = if std::mem::take(self.is_looking(lane)) {
+            match self.looked_up(&call, reply, flight.ours_for_ms()) {
+                Some(verdict) => verdict,
+                None => return Next::Send(Request { operation: CALL, body: flight.effect(0).to_vec() }),
+            }
+        } else {
+            self.made(&call, reply)
         };
         flight.settle(0, verdict);
         Next::Settled
@@ -155,6 +202,10 @@ impl SinkMachine for HttpSink {
 
     fn follow_ups(&self) -> Option<FollowUps> {
         self.limits.follow_ups
+    }
+
+    fn asks_for_others(&self) -> bool {
+        true
     }
 }
 

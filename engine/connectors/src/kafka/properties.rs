@@ -108,6 +108,8 @@ pub fn of_producer(settings: &KafkaSettings, record_bytes_max: u32) -> Propertie
         // How long a topic that is not known may be about to appear; then its records are refused.
         ("topic.metadata.propagation.max.ms", "5000".to_owned()),
         ("compression.type", "lz4".to_owned()),
+        // A key goes where the Java client puts it, whoever of us writes: a key's records must meet in one partition.
+        ("partitioner", "murmur2_random".to_owned()),
     ];
     extend(&mut properties, ours);
     pass_through(settings, Side::Producer, &mut properties);
@@ -256,5 +258,11 @@ mod tests {
     fn dead_letters_may_be_larger_than_what_they_tell_of() {
         let properties = of_producer(&KafkaSettings::default(), 1_048_588);
         assert_eq!(value(&properties, "message.max.bytes"), Some("1114124"));
+    }
+
+    #[test]
+    fn all_producers_put_a_key_where_the_java_client_does() {
+        let properties = of_producer(&KafkaSettings::default(), 1_048_588);
+        assert_eq!(value(&properties, "partitioner"), Some("murmur2_random"));
     }
 }

@@ -265,19 +265,27 @@ impl Topics {
     /// # Errors
     /// As [`Topics::describe`], and when the cluster does not make it.
     pub fn ensure(&self, topic: &str, shape: TopicShape) -> Result<TopicDescription, TopicError> {
-        let found = match self.describe(topic) {
-            Err(TopicError::Missing { .. }) => {
-                self.create(topic, shape)?;
-                self.describe_new(topic)?
-            }
-            found => found?,
-        };
+        let found = self.make_if_missing(topic, shape)?;
         if found.partitions < shape.partitions {
             let topic = topic.to_owned();
             let (partitions, needed) = (found.partitions, shape.partitions);
             return Err(TopicError::TooFewPartitions { topic, partitions, needed });
         }
         Ok(found)
+    }
+
+    /// Makes the topic when there is none; one that is there is left as it is, whatever its shape.
+    ///
+    /// # Errors
+    /// As [`Topics::describe`], and when the cluster does not make it.
+    pub fn make_if_missing(&self, topic: &str, shape: TopicShape) -> Result<TopicDescription, TopicError> {
+        match self.describe(topic) {
+            Err(TopicError::Missing { .. }) => {
+                self.create(topic, shape)?;
+                self.describe_new(topic)
+            }
+            found => found,
+        }
     }
 
     /// Adds partitions to a topic, up to that many.

@@ -117,8 +117,6 @@ impl TransactionalProducer {
         // Adding offsets waits for the coordinator's answer without a limit of its own (librdkafka 2.12,
         // rd_kafka_send_offsets_to_transaction); the default of a request is a minute.
         config.set("socket.timeout.ms", &timeout_ms);
-        // A key goes where the Java client would put it.
-        config.set("partitioner", "murmur2_random");
         // What is written needs no report: a commit waits for all of it.
         config.set("delivery.report.only.error", "true");
         let refusals = Refusals::default();

@@ -124,10 +124,13 @@ impl<X: Conduct, M: SinkMachine + ?Sized> SinkLanes<X, M> {
                 | Verdict::Answered(_)
                 | Verdict::Superseded
                 | Verdict::Refused(_)
+                | Verdict::NotYet { .. }
                 | Verdict::Unclear(_) => alive += 1,
                 Verdict::Overloaded => overloaded += 1,
                 Verdict::ComeBack { .. } => (overloaded, told) = (overloaded + 1, true),
-                Verdict::SinkDown(reason) | Verdict::Unknown(reason) => down = Some(reason),
+                Verdict::SinkDown(reason) | Verdict::Unknown(reason) | Verdict::Unsettled { reason, .. } => {
+                    down = Some(reason);
+                }
             }
         }
         self.status.overloaded += overloaded as u64;

@@ -17,13 +17,21 @@ use crate::tracker::OffsetTracker;
 const PARTITION: PartitionId = PartitionId(0);
 const EPOCH: Epoch = Epoch(0);
 
-/// A sink whose answers the test dictates: the reply's body holds one byte an effect.
+/// A sink whose answers the test dictates: the reply's body holds one byte an effect. Its requests' operation says
+/// for how many ms effects have been ours that another may have sent before; 99: there are none.
 struct Dictated;
+
+/// How long an effect is left alone that the sink is told so of.
+const SETTLE_MS: u64 = 90_000;
 
 impl SinkMachine for Dictated {
     fn begin(&mut self, _lane: LaneId, flight: &mut Flight) -> Next {
         let body = (0..flight.len()).flat_map(|index| flight.position(index).offset.to_le_bytes()).collect();
-        Next::Send(Request { operation: 0, body })
+        Next::Send(Request { operation: flight.ours_for_ms().map_or(99, |ms| ms as u8), body })
+    }
+
+    fn asks_for_others(&self) -> bool {
+        true
     }
 
     fn resume(&mut self, _lane: LaneId, flight: &mut Flight, reply: Reply) -> Next {
@@ -44,6 +52,8 @@ impl SinkMachine for Dictated {
                 2 => Verdict::SinkDown(reason()),
                 3 => Verdict::Unclear(reason()),
                 5 => Verdict::Answered(FollowUp { sink: 1, domain: flight.domain(index), bytes: [].into() }),
+                6 => Verdict::Unsettled { reason: reason(), after_ms: SETTLE_MS },
+                7 => Verdict::NotYet { reason: reason(), after_ms: SETTLE_MS },
                 _ => Verdict::Refused(reason()),
             };
             flight.settle(index, verdict);
@@ -89,7 +99,7 @@ impl Bench {
         let pacing = PacingSettings { flights_max: 2, items_max: 5, bytes_max: 64 };
         let settings = SinkSettings { lanes: 2, pacing, attempts_max: None, ..SinkSettings::default() };
         let mut lanes = SinkLanes::new(Box::new(Dictated), settings, false, Sound);
-        lanes.epoch_began(PARTITION, EPOCH);
+        lanes.epoch_began(PARTITION, Began { epoch: EPOCH, log_end: 0, at_ms: 0 });
         let now = Now { uptime_ms: 0, unix_ms: 0 };
         let rng = fastrand::Rng::with_seed(1);
         let tracker = OffsetTracker::new(PARTITION, EPOCH, 0);
@@ -175,6 +185,43 @@ fn lanes_are_saturated_when_each_has_its_next_flight_waiting() {
         bench.answer(&departure, &Answer::Items(vec![0; 5]));
     }
     assert_eq!(bench.tracker.open_records(), 0);
+}
+
+#[test]
+fn what_another_may_have_sent_is_known_by_the_log_s_end_and_by_when_that_other_has_noticed() {
+    for (offset, queued_ms, expected) in
+        [(4, 0, 7), (4, 5_000, 7), (5, 0, 7), (5, 4_999, 7), (5, 5_000, 99), (5, 5_007, 99)]
+    {
+        let mut bench = Bench::new();
+        bench.lanes.epoch_began(PARTITION, Began { epoch: EPOCH, log_end: 5, at_ms: 100 });
+        bench.now.uptime_ms = 100 + queued_ms;
+        bench.enqueue(offset, 0, 0);
+        bench.now.uptime_ms = 100 + UNNOTICED_MS + 7;
+        bench.pump();
+        let departure = bench.out.remove(0);
+        assert_eq!(departure.request.operation, expected, "{offset} at {queued_ms} ms");
+        bench.answer(&departure, &Answer::Items(vec![0]));
+        assert_eq!(bench.tracker.open_records(), 0);
+    }
+}
+
+#[test]
+fn what_is_not_settled_is_left_alone_until_it_is() {
+    for code in [6, 7] {
+        let mut bench = Bench::new();
+        bench.enqueue(0, 0, 0);
+        bench.pump();
+        let departure = bench.out.remove(0);
+        bench.answer(&departure, &Answer::Items(vec![code]));
+        for (passed_ms, goes) in [(SETTLE_MS - 1, false), (1, true)] {
+            bench.now.uptime_ms += passed_ms;
+            bench.pump();
+            assert_eq!(!bench.out.is_empty(), goes, "{code}");
+        }
+        let departure = bench.out.remove(0);
+        bench.answer(&departure, &Answer::Items(vec![0]));
+        assert_eq!(bench.tracker.open_records(), 0);
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use crate::operator::Operator;
 use crate::originals::Originals;
 use crate::position::{Epoch, PartitionId};
 use crate::sabotage::{Bug, Conduct};
+use crate::sink_lanes::Began;
 use crate::time::Now;
 use crate::tracker::OffsetTracker;
 use crate::worker::interface::{Command, FetchId, FlowError, Positions, ReadFrom};
@@ -103,7 +104,7 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
             if !self.rebalance.takes(found.partition, fetch, any) {
                 continue;
             }
-            match self.begin_epoch(found) {
+            match self.begin_epoch(found, now) {
                 Ok(read) => reads.push(read),
                 Err(error) => self.commands.push_back(Command::Fail(error)),
             }
@@ -114,7 +115,7 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
         self.settle(now);
     }
 
-    fn begin_epoch(&mut self, found: Positions) -> Result<ReadFrom, FlowError> {
+    fn begin_epoch(&mut self, found: Positions, now: Now) -> Result<ReadFrom, FlowError> {
         let Positions { partition, committed, low, high } = found;
         let Some(Some(name)) = self.names.get(partition.index()) else {
             unreachable!("only named ones are asked for")
@@ -142,10 +143,11 @@ impl<O: Operator, X: Conduct> Worker<O, X> {
         });
         let epoch = Epoch(self.next_epoch);
         self.next_epoch += 1;
+        let began = Began { epoch, log_end: high, at_ms: now.uptime_ms };
         for sink in &mut self.sinks {
-            sink.epoch_began(partition, epoch);
+            sink.epoch_began(partition, began);
         }
-        self.dead_letters.epoch_began(partition, epoch);
+        self.dead_letters.epoch_began(partition, began);
         let window = self.settings.dedupe.as_ref().map(|dedupe| dedupe.window);
         let rewind = if self.conduct.has(Bug::NoDedupeRewind) { 0 } else { window.unwrap_or(0) };
         let before = self.partitions[partition.index()].replace(PartitionState {

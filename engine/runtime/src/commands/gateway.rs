@@ -173,6 +173,6 @@ fn bind(Commands { settings, section, .. }: &Commands) -> Result<TcpListener, Ex
             "commands can't be taken at {address}: {error}; set {section}.listen to another address"
         ))
     })?;
-    tracing::info!("commands at: http://{address}/");
+    tracing::info!(section, "commands at: http://{address}/");
     Ok(listener)
 }

@@ -6,6 +6,7 @@ use thalweg_core::operator::{Operator, Output, Step, Then};
 use thalweg_core::record::Record;
 
 use super::flows::Own;
+use super::missing_topic::MissingTopic;
 use super::sink::{SinkPlan, Sinks};
 use super::source::{DeadLetters, Dedupe, Source};
 use crate::commands::Commands;
@@ -55,6 +56,8 @@ pub struct Flow {
     pub(crate) work: Arc<dyn Work>,
     /// Requests that become records of the source.
     pub(crate) commands: Option<Commands>,
+    /// What is made at the start.
+    pub(crate) missing_topics: Vec<MissingTopic>,
     /// What it has for itself where it is not the only flow.
     pub(crate) own: Own,
 }
@@ -162,6 +165,7 @@ impl<O: Operator + 'static> AlmostFlow<O> {
             dead_letters,
             work: Arc::new(AtLeastOnce { operators: flow.operators }),
             commands: None,
+            missing_topics: Vec::new(),
             own: Own::default(),
         }
     }

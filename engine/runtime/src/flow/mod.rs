@@ -15,6 +15,7 @@
 
 mod builder;
 mod flows;
+mod missing_topic;
 mod search;
 mod sink;
 mod source;
@@ -23,6 +24,8 @@ mod stateful;
 pub use builder::{AlmostFlow, Flow, FlowBuilder, Guarantee, Named, Start};
 pub use flows::Flows;
 pub(crate) use flows::check;
+pub use missing_topic::MissingTopic;
+pub(crate) use missing_topic::make_missing;
 pub use search::{Hit, Search, Searching};
 pub(crate) use sink::AnySink;
 pub use sink::{Connection, Log, SinkPlan, Sinks, Waiting};

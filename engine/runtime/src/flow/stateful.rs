@@ -118,7 +118,8 @@ impl FlowBuilder<Start> {
 }
 
 impl<O: StatefulOperator + 'static> StatefulBuilder<O> {
-    /// Adds a topic of the same cluster, which the operator finds by its name. It must exist.
+    /// Adds a topic of the same cluster, which the operator finds by its name. It must exist, or be made by
+    /// [`Flow::make_missing`].
     #[must_use]
     pub fn topic(mut self, name: &'static str, topic: &str) -> Self {
         self.topics.0.push((name, topic.into()));
@@ -153,6 +154,7 @@ impl<O: StatefulOperator + 'static> AlmostStateful<O> {
         let nameless = format!("{:016x}", fastrand::u64(..));
         let work = ExactlyOnceWork { operator, topics, state, transactions, nameless };
         let (sinks, work, own) = (Sinks::default(), Arc::new(work), Own::default());
-        Flow { name, source, dedupe, stage, sinks, dead_letters, work, commands: None, own }
+        let (commands, missing_topics) = (None, Vec::new());
+        Flow { name, source, dedupe, stage, sinks, dead_letters, work, commands, missing_topics, own }
     }
 }

@@ -35,6 +35,7 @@ impl Operator for ChargeOperator {
             Some(_) => {}
         }
         let place = format!("{}-{}", record.position.partition.0, record.position.offset);
+        let lookup = (record.position.offset % 2 == 0).then(|| format!("/charges/{place}"));
         out.send(
             self.provider,
             Call {
@@ -44,6 +45,7 @@ impl Operator for ChargeOperator {
                 body: value,
                 idempotency_key: &place,
                 note: key,
+                lookup: lookup.as_deref(),
             },
         );
         Step::Done
@@ -53,6 +55,8 @@ impl Operator for ChargeOperator {
 /// The record that follows from an answer: the order's key, and `PARTITION-OFFSET STATUS BODY`.
 pub(super) fn concludes(call: &Call<'_>, ended: Ended<'_>) -> Conclusion {
     let told = match ended {
+        // What the ledger has: status and body.
+        Ended::Found { body } => String::from_utf8_lossy(body).into_owned(),
         // An invalid amount is nobody's business but ours.
         Ended::Refused { status: 422, .. } => return Conclusion::Nothing,
         Ended::GaveUp { .. } if call.body.ends_with(b"8") => return Conclusion::Nothing,

@@ -127,6 +127,9 @@ impl Outside for CallWorld {
         if let Some(overtook) = served.overtook {
             self.broken.get_or_insert(Violation::new("calls_in_key_order", overtook));
         }
+        if let Some(twice) = served.twice {
+            self.broken.get_or_insert(Violation::new("calls_once", twice));
+        }
         served.answer
     }
 

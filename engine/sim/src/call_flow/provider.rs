@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use thalweg_connectors::elasticsearch::Operation;
-use thalweg_connectors::http::{Call, HttpAnswer};
+use thalweg_connectors::http::{Call, HttpAnswer, LOOK_UP};
 use thalweg_core::sink::Request;
 
 use crate::twins::elasticsearch::Faults as _;
@@ -23,13 +23,24 @@ pub(super) struct Served {
     pub(super) answer: (u16, Vec<u8>),
     /// Of a call that came before one that had to come first.
     pub(super) overtook: Option<String>,
+    /// Of a call that was made before, and is one of those that must be made once.
+    pub(super) twice: Option<String>,
 }
+
+impl Served {
+    fn answered(answer: (u16, Vec<u8>)) -> Self {
+        Self { answer, overtook: None, twice: None }
+    }
+}
+
+/// The answer to an amount that can't be.
+const UNPROCESSABLE: u16 = 422;
 
 /// What the provider answers to a charge of that amount.
 pub(super) fn judged(amount: u32) -> u16 {
     match amount % 10 {
         7 => 402,
-        8 => 422,
+        8 => UNPROCESSABLE,
         _ => 200,
     }
 }
@@ -43,13 +54,19 @@ pub(super) fn place_of(key: &str) -> Option<(u32, i64)> {
 impl Provider {
     pub(super) fn serve(&mut self, request: &Request, weather: &mut Weather) -> Served {
         let Some(call) = Call::decode(&request.body) else {
-            return Served { answer: answered(400, "no call", None), overtook: None };
+            return Served::answered(answered(400, "no call", None));
         };
         let order = String::from_utf8_lossy(call.note).into_owned();
         if let Some(answer) = fault(weather, &order) {
-            return Served { answer, overtook: None };
+            return Served::answered(answer);
         }
         let key = call.idempotency_key.to_owned();
+        if request.operation == LOOK_UP {
+            return Served::answered(self.look_up(&key));
+        }
+        let known = self.ledger.get(&key).is_some_and(|(_, status, _)| *status != UNPROCESSABLE);
+        let twice =
+            (known && call.lookup.is_some()).then(|| format!("{key} of {order} was called for again"));
         let overtook = self.overtook(&key, &order);
         let amount = std::str::from_utf8(call.body).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
         let number = self.ledger.len();
@@ -60,7 +77,17 @@ impl Provider {
             true => answered(500, "failed", None),
             false => answered(entry.1, &entry.2, None),
         };
-        Served { answer, overtook }
+        Served { answer, overtook, twice }
+    }
+
+    /// What is refused as it is is not entered, and told by the call itself.
+    fn look_up(&self, key: &str) -> (u16, Vec<u8>) {
+        match self.answer_to(key) {
+            Some((status, body)) if status != UNPROCESSABLE => {
+                answered(200, &format!("{status} {body}"), None)
+            }
+            _ => answered(404, "", None),
+        }
     }
 
     fn overtook(&mut self, key: &str, order: &str) -> Option<String> {

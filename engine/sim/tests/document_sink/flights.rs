@@ -139,7 +139,8 @@ pub(crate) fn class(verdict: &Verdict) -> &'static str {
         Verdict::Refused(reason) => reason.class,
         Verdict::Overloaded | Verdict::ComeBack { .. } => "overloaded",
         Verdict::SinkDown(_) => "down",
-        Verdict::Unknown(_) => "unknown",
+        Verdict::Unknown(_) | Verdict::Unsettled { .. } => "unknown",
+        Verdict::NotYet { .. } => "not yet",
         Verdict::Unclear(_) => "unclear",
     }
 }

@@ -1,10 +1,12 @@
 //! What commands make of orders.
 
+use thalweg::commands::Problem;
+
 use super::{Case, Command, Order, Status};
-use crate::answer::{Answer, Refusal};
+use crate::answer::Answer;
 use crate::events::Event;
 
-type Decided = Result<(Option<Event>, Answer), Refusal>;
+type Decided = Result<(Option<Event>, Answer), Problem>;
 
 impl Case {
     /// Decides a command of that time, in ms since 1970. What is ordered expires so much later.
@@ -20,7 +22,7 @@ impl Case {
             }
             Command::CancelOrder { user_id, .. } => self.cancel(user_id),
         };
-        decided.unwrap_or_else(|refusal| (None, refusal.into()))
+        decided.unwrap_or_else(|problem| (None, problem.into()))
     }
 
     fn create(&mut self, user_id: &str, expires_at_ms: i64) -> Decided {
@@ -30,23 +32,24 @@ impl Case {
             return if order.user_id == user_id {
                 Ok((None, Answer::created(&order.view(order_id, ticket_id))))
             } else {
-                Err(Refusal::conflict(
+                Err(Problem::new(
+                    409,
                     "order-exists",
                     format!("there is an order {order_id} of another user"),
                 ))
             };
         }
-        let unknown = || Refusal::not_found("ticket-unknown", format!("there is no ticket {ticket_id}"));
+        let unknown = || Problem::new(404, "ticket-unknown", format!("there is no ticket {ticket_id}"));
         let seat = seat.as_mut().ok_or_else(unknown)?;
         if seat.seller == user_id {
             let detail = format!("the ticket {ticket_id} is your own");
-            return Err(Refusal::forbidden("ticket-own", detail));
+            return Err(Problem::new(403, "ticket-own", detail));
         }
         if seat.holder.is_some() {
             let detail = format!(
                 "the ticket {ticket_id} is ordered or sold: it can be ordered if that order ends unpaid"
             );
-            return Err(Refusal::conflict("ticket-taken", detail));
+            return Err(Problem::new(409, "ticket-taken", detail));
         }
         seat.orders += 1;
         seat.holder = Some(order_id.clone());
@@ -66,14 +69,14 @@ impl Case {
 
     fn cancel(&mut self, user_id: &str) -> Decided {
         let id = &self.order_id;
-        let unknown = || Refusal::not_found("order-unknown", format!("there is no order {id}"));
+        let unknown = || Problem::new(404, "order-unknown", format!("there is no order {id}"));
         let order = self.order.as_ref().ok_or_else(unknown)?;
         if order.user_id != user_id {
-            return Err(Refusal::forbidden("order-foreign", format!("the order {id} is another user's")));
+            return Err(Problem::new(403, "order-foreign", format!("the order {id} is another user's")));
         }
         if order.status.has_ended() {
             let detail = format!("the order {id} has ended: nothing is left to cancel");
-            return Err(Refusal::conflict("order-ended", detail));
+            return Err(Problem::new(409, "order-ended", detail));
         }
         let event = self.advance(Status::Cancelled, Some("given up by its user".to_owned()));
         let answer =

@@ -1,14 +1,15 @@
 //! The operator of orders.
 
+use thalweg::commands::Replies;
 use thalweg::flow::OutputTopic;
 use thalweg::state::Table;
 use thalweg::{DueNow, Record, Run, StatefulOperator, Step};
 
 use super::{Case, Order, Seat};
+use crate::answer::{self, Answer};
 use crate::events::{Event, Unreadable};
 use crate::inbox::{self, Message};
 use crate::publish;
-use crate::replies::Replies;
 use crate::{ids, orders};
 
 /// By the ticket's id.
@@ -23,7 +24,7 @@ pub struct Orders {
     pub events: OutputTopic,
     /// Each order as it is, for who looks.
     pub view: OutputTopic,
-    /// Where answers go.
+    /// How commands are answered.
     pub replies: Replies,
     /// How long an order waits for its payment.
     pub expires_after_ms: u64,
@@ -58,14 +59,13 @@ impl Orders {
         answer
     }
 
-    fn command(&self, run: &mut Run<'_>, record: &Record<'_>, wanted: &orders::Command) {
+    fn command(&self, run: &mut Run<'_>, record: &Record<'_>, wanted: &orders::Command) -> Answer {
         // A log without timestamps leaves it to our clock.
         let at_ms = if record.timestamp_ms < 0 { run.now_ms() } else { record.timestamp_ms };
         let order_id = wanted.order_id();
-        let answer = self.change(run, [ids::ticket_of(order_id), order_id], |case| {
+        self.change(run, [ids::ticket_of(order_id), order_id], |case| {
             case.command(wanted, at_ms, self.expires_after_ms)
-        });
-        self.replies.send(run, record, &answer);
+        })
     }
 }
 
@@ -73,8 +73,7 @@ impl StatefulOperator for Orders {
     fn process(&mut self, record: &Record<'_>, run: &mut Run<'_>) -> Step {
         match inbox::read(record.key, record.value) {
             Ok(Message::Command(wanted)) => {
-                self.command(run, record, &wanted);
-                Step::Done
+                answer::once(&self.replies, run, record, |run| self.command(run, record, &wanted))
             }
             Ok(Message::Event(event)) => {
                 let ids = [event.ticket_id(), event.order_id().unwrap_or_default()];
@@ -87,7 +86,8 @@ impl StatefulOperator for Orders {
         }
     }
 
-    fn due(&mut self, _timer: DueNow<'_>, _run: &mut Run<'_>) {
-        unreachable!("orders sets no timers")
+    fn due(&mut self, timer: DueNow<'_>, run: &mut Run<'_>) {
+        let was_ours = self.replies.forget(run, timer);
+        debug_assert!(was_ours, "orders sets no timer of its own");
     }
 }

@@ -1,23 +1,25 @@
 //! What commands make of payments.
 
+use thalweg::commands::Problem;
+
 use super::{Case, Command, Decision, Payment, Stage};
-use crate::answer::{Answer, Refusal};
+use crate::answer::Answer;
 use crate::events::Event;
 
 impl Case {
     /// Decides a command of that time, in ms since 1970.
     pub fn command(&mut self, command: &Command, at_ms: i64) -> (Decision, Answer) {
         let decided = self.create(command, at_ms);
-        decided.unwrap_or_else(|refusal| (Decision::default(), refusal.into()))
+        decided.unwrap_or_else(|problem| (Decision::default(), problem.into()))
     }
 
-    fn create(&mut self, command: &Command, at_ms: i64) -> Result<(Decision, Answer), Refusal> {
+    fn create(&mut self, command: &Command, at_ms: i64) -> Result<(Decision, Answer), Problem> {
         let Command::CreatePayment { payment_id, user_id, token } = command;
         let id = &self.order_id;
-        let unknown = || Refusal::not_found("order-unknown", format!("there is no order {id}"));
+        let unknown = || Problem::new(404, "order-unknown", format!("there is no order {id}"));
         let order = self.order.as_mut().ok_or_else(unknown)?;
         if order.user_id != *user_id {
-            return Err(Refusal::forbidden("order-foreign", format!("the order {id} is another user's")));
+            return Err(Problem::new(403, "order-foreign", format!("the order {id} is another user's")));
         }
         match &order.payment {
             // Ids are made of the user and what he calls the command: it is the same command again.
@@ -28,11 +30,11 @@ impl Case {
         if order.ended {
             let detail =
                 format!("the order {id} was cancelled or has expired: the ticket must be ordered again");
-            return Err(Refusal::conflict("order-ended", detail));
+            return Err(Problem::new(409, "order-ended", detail));
         }
         if at_ms >= order.expires_at_ms {
             let detail = format!("the order {id} has expired: the ticket must be ordered again");
-            return Err(Refusal::conflict("order-expired", detail));
+            return Err(Problem::new(409, "order-expired", detail));
         }
         let stage = Stage::Created { token: token.clone() };
         order.payment = Some(Payment { id: payment_id.clone(), version: 1, stage, reason: None });
@@ -45,7 +47,7 @@ impl Case {
     }
 }
 
-fn paid_already(order_id: &str, stage: &Stage) -> Refusal {
+fn paid_already(order_id: &str, stage: &Stage) -> Problem {
     let (code, what) = match stage {
         Stage::Created { .. } | Stage::Charging => ("payment-underway", "is being paid"),
         Stage::Succeeded => ("order-paid", "is paid"),
@@ -53,7 +55,7 @@ fn paid_already(order_id: &str, stage: &Stage) -> Refusal {
             ("payment-failed", "has ended: its payment failed")
         }
     };
-    Refusal::conflict(code, format!("the order {order_id} {what}"))
+    Problem::new(409, code, format!("the order {order_id} {what}"))
 }
 
 #[cfg(test)]

@@ -1,15 +1,16 @@
 //! The operator of payments.
 
+use thalweg::commands::Replies;
 use thalweg::flow::OutputTopic;
 use thalweg::state::Table;
 use thalweg::{DueNow, Record, Run, StatefulOperator, Step};
 
 use super::{Case, Command, Decision, KnownOrder};
+use crate::answer::{self, Answer};
 use crate::events::Unreadable;
 use crate::ids;
 use crate::inbox::{self, Message};
 use crate::publish;
-use crate::replies::Replies;
 
 /// By the order's id.
 const ORDERS: Table<str, KnownOrder> = Table::new(1);
@@ -21,7 +22,7 @@ pub struct Payments {
     pub events: OutputTopic,
     /// What the provider is asked for.
     pub charges: OutputTopic,
-    /// Where answers go.
+    /// How commands are answered.
     pub replies: Replies,
 }
 
@@ -48,12 +49,11 @@ impl Payments {
         answer
     }
 
-    fn command(&self, run: &mut Run<'_>, record: &Record<'_>, wanted: &Command) {
+    fn command(&self, run: &mut Run<'_>, record: &Record<'_>, wanted: &Command) -> Answer {
         // A log without timestamps leaves it to our clock.
         let at_ms = if record.timestamp_ms < 0 { run.now_ms() } else { record.timestamp_ms };
         let order_id = ids::order_of(wanted.payment_id());
-        let answer = self.change(run, order_id, |case| case.command(wanted, at_ms));
-        self.replies.send(run, record, &answer);
+        self.change(run, order_id, |case| case.command(wanted, at_ms))
     }
 }
 
@@ -61,8 +61,7 @@ impl StatefulOperator for Payments {
     fn process(&mut self, record: &Record<'_>, run: &mut Run<'_>) -> Step {
         match inbox::read(record.key, record.value) {
             Ok(Message::Command(wanted)) => {
-                self.command(run, record, &wanted);
-                Step::Done
+                answer::once(&self.replies, run, record, |run| self.command(run, record, &wanted))
             }
             Ok(Message::Event(event)) => {
                 let Some(order_id) = event.order_id() else {
@@ -81,7 +80,8 @@ impl StatefulOperator for Payments {
         }
     }
 
-    fn due(&mut self, _timer: DueNow<'_>, _run: &mut Run<'_>) {
-        unreachable!("payments sets no timers")
+    fn due(&mut self, timer: DueNow<'_>, run: &mut Run<'_>) {
+        let was_ours = self.replies.forget(run, timer);
+        debug_assert!(was_ours, "payments sets no timer of its own");
     }
 }

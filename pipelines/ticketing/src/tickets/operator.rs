@@ -1,15 +1,15 @@
 //! The operator of tickets.
 
+use thalweg::commands::Replies;
 use thalweg::flow::OutputTopic;
 use thalweg::state::Table;
 use thalweg::{DueNow, Record, Run, StatefulOperator, Step};
 
 use super::{Command, Ticket, command, order_event};
-use crate::answer::Answer;
+use crate::answer::{self, Answer};
 use crate::events::{Event, Unreadable};
 use crate::inbox::{self, Message};
 use crate::publish;
-use crate::replies::Replies;
 
 const TICKETS: Table<str, Ticket> = Table::new(1);
 
@@ -20,7 +20,7 @@ pub struct Tickets {
     pub events: OutputTopic,
     /// Each ticket as it is, for who looks.
     pub view: OutputTopic,
-    /// Where answers go.
+    /// How commands are answered.
     pub replies: Replies,
 }
 
@@ -60,9 +60,7 @@ impl StatefulOperator for Tickets {
     fn process(&mut self, record: &Record<'_>, run: &mut Run<'_>) -> Step {
         match inbox::read(record.key, record.value) {
             Ok(Message::Command(wanted)) => {
-                let answer = self.command(run, &wanted);
-                self.replies.send(run, record, &answer);
-                Step::Done
+                answer::once(&self.replies, run, record, |run| self.command(run, &wanted))
             }
             Ok(Message::Event(event)) => {
                 self.event(run, &event);
@@ -74,7 +72,8 @@ impl StatefulOperator for Tickets {
         }
     }
 
-    fn due(&mut self, _timer: DueNow<'_>, _run: &mut Run<'_>) {
-        unreachable!("tickets sets no timers")
+    fn due(&mut self, timer: DueNow<'_>, run: &mut Run<'_>) {
+        let was_ours = self.replies.forget(run, timer);
+        debug_assert!(was_ours, "tickets sets no timer of its own");
     }
 }

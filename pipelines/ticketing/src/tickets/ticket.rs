@@ -1,10 +1,11 @@
 //! A ticket, and what becomes of it.
 
 use serde::{Deserialize, Serialize};
+use thalweg::commands::Problem;
 use thalweg::state::Row;
 
 use super::Command;
-use crate::answer::{Answer, Refusal};
+use crate::answer::Answer;
 use crate::events::{Event, Newest, TicketEvent};
 
 /// What the service knows of a ticket.
@@ -70,10 +71,10 @@ pub fn command(ticket: &mut Option<Ticket>, command: &Command) -> (Option<Event>
             edit(ticket, ticket_id, user_id, title, *price)
         }
     };
-    decided.unwrap_or_else(|refusal| (None, refusal.into()))
+    decided.unwrap_or_else(|problem| (None, problem.into()))
 }
 
-type Decided = Result<(Option<Event>, Answer), Refusal>;
+type Decided = Result<(Option<Event>, Answer), Problem>;
 
 fn create(ticket: &mut Option<Ticket>, id: &str, user_id: &str, title: &str, price: u64) -> Decided {
     if let Some(ticket) = ticket {
@@ -81,7 +82,7 @@ fn create(ticket: &mut Option<Ticket>, id: &str, user_id: &str, title: &str, pri
         return if ticket.user_id == user_id {
             Ok((None, Answer::created(&ticket.view(id))))
         } else {
-            Err(Refusal::conflict("ticket-exists", format!("there is a ticket {id} of another user")))
+            Err(Problem::new(409, "ticket-exists", format!("there is a ticket {id} of another user")))
         };
     }
     let made = ticket.insert(Ticket {
@@ -96,16 +97,16 @@ fn create(ticket: &mut Option<Ticket>, id: &str, user_id: &str, title: &str, pri
 }
 
 fn edit(ticket: &mut Option<Ticket>, id: &str, user_id: &str, title: &str, price: u64) -> Decided {
-    let unknown = || Refusal::not_found("ticket-unknown", format!("there is no ticket {id}"));
+    let unknown = || Problem::new(404, "ticket-unknown", format!("there is no ticket {id}"));
     let ticket = ticket.as_mut().ok_or_else(unknown)?;
     if ticket.user_id != user_id {
         let detail = format!("the ticket {id} is another user's");
-        return Err(Refusal::forbidden("ticket-foreign", detail));
+        return Err(Problem::new(403, "ticket-foreign", detail));
     }
     if let Some(order) = &ticket.order {
         let detail =
             format!("the ticket {id} is reserved by the order {order}: it can be edited once that ends");
-        return Err(Refusal::conflict("ticket-reserved", detail));
+        return Err(Problem::new(409, "ticket-reserved", detail));
     }
     title.clone_into(&mut ticket.title);
     ticket.price = price;

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use ticketing_audit::{Answered, History, Sent, Verb};
 
-use crate::world::{BAD, ORDERS_INBOX, PAYMENTS_INBOX, TICKETS_INBOX, World};
+use crate::world::{self, BAD, ORDERS_INBOX, PAYMENTS_INBOX, TICKETS_INBOX, World};
 
 /// Few, so that they get into each other's way.
 const TICKETS: u8 = 3;
@@ -66,6 +66,7 @@ struct Command {
     id: String,
     topic: &'static str,
     value: Value,
+    has_key: bool,
 }
 
 /// A play under way.
@@ -155,14 +156,16 @@ impl Play {
     }
 
     fn command(&mut self, verb: Verb, id: String, topic: &'static str, value: Value) {
-        self.commands.push(Command { verb, id, topic, value });
+        let has_key = self.commands.len().is_multiple_of(2);
+        self.commands.push(Command { verb, id, topic, value, has_key });
         self.send(self.commands.len() - 1);
     }
 
     fn send(&mut self, command: usize) {
-        let Command { id, topic, value, .. } = &self.commands[command];
+        let Command { id, topic, value, has_key, .. } = &self.commands[command];
         let ticket = id.split('.').next().unwrap();
-        self.world.write(topic, ticket, value, self.sent.len());
+        let sent = world::Sent { value, command, has_key: *has_key };
+        self.world.write(topic, ticket, self.sent.len(), &sent);
         self.sent.push(command);
     }
 
@@ -173,14 +176,17 @@ impl Play {
         assert_eq!(replies.len(), self.sent.len(), "every command is answered");
         let mut commands: Vec<Sent> = Vec::new();
         for (correlation_id, reply) in replies {
-            let Command { verb, id, .. } = &self.commands[self.sent[correlation_id]];
+            let Command { verb, id, has_key, .. } = &self.commands[self.sent[correlation_id]];
             let answered = if reply.status < 400 { Answered::Accepted } else { Answered::Refused };
             let is_edit = *verb == Verb::EditTicket;
             let version = reply.version.filter(|_| is_edit);
             let sent = Sent { verb: *verb, id: Some(id.clone()), version, answered };
-            // The same command sent again: its best answer counts. Each edit is another one.
-            let same =
-                commands.iter_mut().find(|other| !is_edit && (other.verb, &other.id) == (*verb, &sent.id));
+            // The same command sent again: its best answer counts. Each edit is another one, but for those whose answer
+            // was remembered.
+            let same = commands.iter_mut().find(|other| {
+                let as_before = if is_edit { *has_key && other.version == version } else { true };
+                as_before && (other.verb, &other.id) == (*verb, &sent.id)
+            });
             match same {
                 Some(other) if answered == Answered::Accepted => other.answered = answered,
                 Some(_) => {}

@@ -15,6 +15,9 @@ const BEGIN_MS: i64 = 1_700_000_000_000;
 /// How long orders wait for their payment.
 pub(crate) const EXPIRE_AFTER_MS: u64 = 1_000;
 
+/// How long answers are remembered: so that some are forgotten before the command is sent again.
+const REMEMBER_MS: u64 = 500;
+
 /// Tokens that the provider declines begin so.
 pub(crate) const BAD: &str = "bad";
 
@@ -39,6 +42,15 @@ struct Reader {
     next: usize,
 }
 
+/// A command on its way.
+pub(crate) struct Sent<'s> {
+    pub(crate) value: &'s serde_json::Value,
+    /// Which one of all commands it is: when it is sent again, the same.
+    pub(crate) command: usize,
+    /// Whether it has an idempotency key.
+    pub(crate) has_key: bool,
+}
+
 /// A reply: the status, and the version that its body names.
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -60,6 +72,11 @@ impl World {
     pub(crate) fn begin() -> Self {
         let mut settings = Settings::default();
         settings.orders.expire_after_ms = EXPIRE_AFTER_MS;
+        for commands in
+            [&mut settings.tickets.commands, &mut settings.orders.commands, &mut settings.payments.commands]
+        {
+            commands.remember_ms = REMEMBER_MS;
+        }
         let reader = |topic, flow: fn(&Settings) -> Flow| {
             let flow = Lasting::begin(&flow(&settings), BEGIN_MS).expect("the flow is exactly once");
             Reader { flow, topic, next: 0 }
@@ -84,9 +101,19 @@ impl World {
         self.readers.len() + 1
     }
 
-    /// Writes a command.
-    pub(crate) fn write(&mut self, topic: &str, key: &str, value: &serde_json::Value, correlation_id: usize) {
-        let headers = vec![("correlation-id".to_owned(), correlation_id.to_string())];
+    /// Writes a command as a gateway does.
+    pub(crate) fn write(&mut self, topic: &str, key: &str, correlation_id: usize, sent: &Sent<'_>) {
+        let Sent { value, command, has_key } = sent;
+        let id = |number: &usize| format!("{number:032x}");
+        let always = [
+            ("correlation-id", id(&correlation_id)),
+            ("reply-partition", "0".to_owned()),
+            ("user", value["userId"].as_str().unwrap().to_owned()),
+            ("request-hash", id(command)),
+        ];
+        let key_of_command = has_key.then(|| ("idempotency-key", format!("k{command}")));
+        let headers = always.into_iter().chain(key_of_command);
+        let headers = headers.map(|(name, value)| (name.to_owned(), value)).collect();
         self.append(topic, key.to_owned(), value.to_string(), headers);
     }
 
@@ -220,7 +247,7 @@ impl World {
         let replies = self.topics.get(REPLIES).into_iter().flatten().map(|record| {
             let body: serde_json::Value = serde_json::from_str(&record.value).unwrap();
             let status = header(record, "status").unwrap().parse().unwrap();
-            let id = header(record, "correlation-id").unwrap().parse().unwrap();
+            let id = usize::from_str_radix(&header(record, "correlation-id").unwrap(), 16).unwrap();
             (id, Reply { status, version: body["version"].as_u64() })
         });
         replies.collect()

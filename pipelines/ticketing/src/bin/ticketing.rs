@@ -1,0 +1,15 @@
+//! Tickets, orders, payments and expiration in one process.
+
+use std::process::ExitCode;
+
+use thalweg::Program;
+use ticketing::programs;
+
+fn main() -> ExitCode {
+    Program {
+        name: "ticketing",
+        about: "Tickets, orders, payments and expiration in one process.",
+        variables: &programs::TICKETING_VARIABLES,
+    }
+    .run(programs::ticketing)
+}
