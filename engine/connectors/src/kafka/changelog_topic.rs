@@ -40,7 +40,7 @@ impl Topics {
                 found.partitions
             )));
         }
-        match self.cleanup_policy(topic)?.as_deref() {
+        match self.configured(topic, "cleanup.policy")?.as_deref() {
             None | Some("compact") => Ok(found),
             Some(policy) => Err(unfit(format!(
                 "its cleanup.policy is {policy:?}, so that state would be removed from it: it must be \"compact\""
@@ -48,12 +48,20 @@ impl Topics {
         }
     }
 
-    /// `None` when the brokers don't say.
-    fn cleanup_policy(&self, topic: &str) -> Result<Option<String>, TopicError> {
+    /// For how long the topic keeps records that say that a key is gone, at least; `None` when the brokers don't say.
+    ///
+    /// # Errors
+    /// As [`Topics::describe`].
+    pub fn delete_retention_ms(&self, topic: &str) -> Result<Option<u64>, TopicError> {
+        Ok(self.configured(topic, "delete.retention.ms")?.and_then(|value| value.parse().ok()))
+    }
+
+    /// What the topic has for that setting; `None` when the brokers don't say.
+    fn configured(&self, topic: &str, setting: &str) -> Result<Option<String>, TopicError> {
         let (admin, options) = self.admin()?;
         let asked = [ResourceSpecifier::Topic(topic)];
         let mut found = self.wait(topic, admin.describe_configs(&asked, &options))?;
         let Some(Ok(config)) = found.pop() else { return Ok(None) };
-        Ok(config.entry_map().get("cleanup.policy").and_then(|entry| entry.value.clone()))
+        Ok(config.entry_map().get(setting).and_then(|entry| entry.value.clone()))
     }
 }
