@@ -110,8 +110,8 @@ impl Snapshots {
         self.taking.as_ref().map_or(due, |taking| !taking.ended)
     }
 
-    fn begin(&mut self, header: SnapshotHeader, into: &mut Vec<u8>) {
-        let (complete_ms, writer) = (header.complete_ms, SnapshotWriter::begin(&header, into));
+    fn begin(&mut self, header: &SnapshotHeader, into: &mut Vec<u8>) {
+        let (complete_ms, writer) = (header.complete_ms, SnapshotWriter::begin(header, into));
         self.taking = Some(Taking { writer, complete_ms, bytes: 0, ended: false });
         (self.end, self.changed) = (End::Unknown, false);
     }
@@ -317,7 +317,7 @@ fn next_piece(
     if let (true, End::Proved(next_offset)) = (first, state.snapshots.end) {
         let complete_ms = state.snapshots.complete_ms;
         let header = SnapshotHeader { topic_id: settings.topic_id.clone(), number, next_offset, complete_ms };
-        state.snapshots.begin(header, &mut bytes);
+        state.snapshots.begin(&header, &mut bytes);
     }
     let Some(taking) = &mut state.snapshots.taking else { unreachable!("it was begun, now or before") };
     taking.ended = taking.writer.write(&state.state, settings.slice_bytes, &mut bytes);

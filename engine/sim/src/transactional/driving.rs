@@ -188,7 +188,7 @@ impl World {
         self.trace.note(self.now_ms, &[16, number as u64, u64::from(partition), last as u64], || {
             format!("process {number} reads {partition}/{}..={last}, {} records", reading.next, batch.len())
         });
-        if self.rng.u8(0..100) < 15 {
+        if self.rng.u8(0..100) < self.plan.late_batches_percent {
             // Some of it longer than an aborted transaction takes to be run again.
             let delay_ms = if self.rng.bool() { self.rng.u64(0..60) } else { self.rng.u64(60..1_500) };
             self.processes[number].late.insert((partition, reading.epoch.0));

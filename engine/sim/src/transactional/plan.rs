@@ -92,6 +92,8 @@ pub(crate) struct Plan {
     pub(crate) delete_retention_ms: u64,
     /// Of the snapshots that are read, how many are not as they were written.
     pub(crate) snapshots_harmed_percent: u8,
+    /// Of the batches that are read, how many lie around before they are looked at.
+    pub(crate) late_batches_percent: u8,
     /// In the order of time.
     pub(crate) faults: Vec<(u64, Fault)>,
 }
@@ -118,6 +120,7 @@ impl Plan {
             // Longer than any restore takes.
             delete_retention_ms: rng.u64(12_000..14_000),
             snapshots_harmed_percent: rng.u8(30..75),
+            late_batches_percent: 15,
             faults: Vec::new(),
         };
         plan.worker.snapshots = Some(SnapshotSettings {
@@ -126,6 +129,10 @@ impl Plan {
             age_ms_max: plan.delete_retention_ms / 2,
             slice_bytes: *pick(rng, &[1, 1, 200, 1 << 20]),
         });
+        if plan.worker.transaction_runs_max > 2 {
+            // With two records a transaction, little of that would be the end of all progress.
+            plan.late_batches_percent = rng.u8(5..35);
+        }
         plan.draw_faults(rng);
         plan
     }
@@ -168,26 +175,35 @@ impl Plan {
             let by_ms = rng.i64(-7_200_000..7_200_000);
             self.faults.push((rng.u64(2_000..self.produce_for_ms), Fault::ClockJump { process, by_ms }));
         }
-        for _ in 0..rng.u8(2..=5) {
-            // Back at once: it finds its snapshots, and not too old ones.
-            let process = rng.usize(0..self.processes);
-            let fault = Fault::Crash { process, down_ms: rng.u64(50..700) };
-            self.faults.push((rng.u64(2_000..self.heal_at_ms), fault));
-        }
-        let troubles = [
-            Trouble::EndsLost,
-            Trouble::Refused,
-            Trouble::Slow,
-            Trouble::SlowRestores,
-            Trouble::LateMarkers,
-            Trouble::DiskFull,
-        ];
+        self.draw_returns(process, rng);
+        let troubles =
+            [Trouble::EndsLost, Trouble::Refused, Trouble::Slow, Trouble::SlowRestores, Trouble::LateMarkers];
         for trouble in troubles {
             if rng.u8(0..100) < 70 {
                 let (percent, for_ms) = (rng.u8(10..60), rng.u64(3_000..10_000));
                 let fault = Fault::Trouble { trouble, percent, for_ms };
                 self.faults.push((rng.u64(0..self.produce_for_ms), fault));
             }
+        }
+    }
+
+    /// Partitions come back to processes that have snapshots of them, and not too old ones. `frozen` may be in the middle of
+    /// something.
+    fn draw_returns(&mut self, frozen: usize, rng: &mut fastrand::Rng) {
+        for _ in 0..rng.u8(3..=6) {
+            self.faults.push((rng.u64(2_000..self.heal_at_ms), Fault::Shuffle));
+        }
+        for _ in 0..rng.u8(1..=2) {
+            let process = rng.usize(0..self.processes);
+            if process != frozen || self.processes == 1 {
+                let fault = Fault::Crash { process, down_ms: rng.u64(50..700) };
+                self.faults.push((rng.u64(2_000..self.heal_at_ms), fault));
+            }
+        }
+        if rng.u8(0..100) < 80 {
+            let (percent, for_ms) = (rng.u8(30..90), rng.u64(4_000..12_000));
+            let fault = Fault::Trouble { trouble: Trouble::DiskFull, percent, for_ms };
+            self.faults.push((rng.u64(0..self.produce_for_ms), fault));
         }
     }
 }
@@ -210,7 +226,7 @@ fn settings(rng: &mut fastrand::Rng) -> ExactlyOnceSettings {
         drain_deadline_ms: rng.u64(1_000..6_000),
         retry: RetrySchedule { first_ms: rng.u64(20..200), max_ms: rng.u64(500..4_000) },
         // Without it nothing in the worker sees that it goes back, or jumps ahead.
-        dedupe: (rng.u8(0..100) < 80)
+        dedupe: (rng.u8(0..100) < 70)
             .then(|| DedupeSettings { header: EVENT_ID.to_owned(), window: *pick(rng, &[10, 50, 200]) }),
         accept_lost_offsets: false,
         snapshots: None,

@@ -62,7 +62,9 @@ impl World {
         epoch: Epoch,
         purpose: Purpose,
     ) {
-        let delay_ms = self.rng.u64(1..30);
+        // A question for a snapshot may be asked again for a while, and others may have the partition by then.
+        let late = purpose == Purpose::Snapshot && self.rng.u8(0..100) < 25;
+        let delay_ms = if late { self.rng.u64(100..5_000) } else { self.rng.u64(1..30) };
         let incarnation = self.processes[number].life.incarnation;
         self.after(delay_ms, Event::AskChangelogEnd(incarnation, partition, epoch, purpose));
     }
@@ -78,8 +80,7 @@ impl World {
         let log = self.cluster.log(Topic::Changelog, partition.0);
         let (stable, high) = (log.last_stable(), log.high);
         if purpose == Purpose::Snapshot {
-            let delay_ms =
-                if self.rng.u8(0..100) < 10 { self.rng.u64(100..2_000) } else { self.rng.u64(1..30) };
+            let delay_ms = self.rng.u64(1..30);
             return self.tell(number, delay_ms, Message::ChangelogEnd(partition, epoch, purpose, high));
         }
         self.tally.add(Count::RestoresBehindMarkers, u64::from(stable < high));

@@ -11,7 +11,7 @@ use crate::topics;
 use crate::written::{Written, records};
 
 /// Records before the first snapshots.
-const MANY: u64 = 4_000;
+const MANY: u64 = 2_000;
 
 /// Where a snapshot says its version.
 const VERSION_PLACE: usize = 4;
@@ -54,6 +54,8 @@ impl Kept {
     /// Writes a few records at a time until every partition has a snapshot that was begun after this call: it is of an end of
     /// the changelog that a later commit has proved.
     fn write_until_kept(&mut self, instance: &mut Instance) {
+        // None is taken while it is behind.
+        self.scene.wait_finished(std::slice::from_mut(instance));
         let counted = |instance: &Instance| metric(instance, "thalweg_snapshots_written_total");
         let enough = counted(instance) + 4.0 * f64::from(self.scene.partitions);
         until("snapshots are written", || {

@@ -140,7 +140,7 @@ impl<O: StatefulOperator> Driver<O> {
                     self.snapshot_ends(partition, epoch, ended, now);
                 }
                 Some(SnapshotEvent::Written(partition, epoch, written)) => {
-                    self.snapshot_written(partition, epoch, written, now);
+                    self.snapshot_written(partition, epoch, &written, now);
                 }
             }
             self.obey(now);
@@ -161,7 +161,7 @@ impl<O: StatefulOperator> Driver<O> {
         &mut self,
         partition: PartitionId,
         epoch: Epoch,
-        written: Result<(), String>,
+        written: &Result<(), String>,
         now: Now,
     ) {
         let kept = |driver: &Self| {
@@ -169,7 +169,7 @@ impl<O: StatefulOperator> Driver<O> {
             of.and_then(|progress| progress.snapshot)
         };
         let before = kept(self);
-        if let Err(error) = &written {
+        if let Err(error) = written {
             self.counted.restores.failed += 1;
             tracing::warn!("a local snapshot can't be written, the flow goes on without it: {error}");
         }
