@@ -100,7 +100,7 @@ pub(crate) struct Plan {
 
 impl Plan {
     pub(crate) fn of(rng: &mut fastrand::Rng) -> Self {
-        let produce_for_ms = rng.u64(14_000..34_000);
+        let produce_for_ms = rng.u64(18_000..38_000);
         let mut plan = Self {
             partitions: rng.u32(1..=4),
             outputs: rng.u32(1..=3),
@@ -118,14 +118,14 @@ impl Plan {
             request_timeout_ms: rng.u64(500..2_000),
             transaction_timeout_ms: rng.u64(5_000..12_000),
             // Longer than any restore takes.
-            delete_retention_ms: rng.u64(12_000..14_000),
-            snapshots_harmed_percent: rng.u8(30..75),
+            delete_retention_ms: rng.u64(16_000..18_000),
+            snapshots_harmed_percent: rng.u8(40..80),
             late_batches_percent: 15,
             faults: Vec::new(),
         };
         plan.worker.snapshots = Some(SnapshotSettings {
             topic_id: CHANGELOG_ID.to_owned(),
-            interval_ms: rng.u64(100..3_000),
+            interval_ms: rng.u64(50..1_000),
             age_ms_max: plan.delete_retention_ms / 2,
             slice_bytes: *pick(rng, &[1, 1, 200, 1 << 20]),
         });
@@ -190,10 +190,11 @@ impl Plan {
     /// Partitions come back to processes that have snapshots of them, and not too old ones. `frozen` may be in the middle of
     /// something.
     fn draw_returns(&mut self, frozen: usize, rng: &mut fastrand::Rng) {
-        for _ in 0..rng.u8(3..=6) {
+        for _ in 0..rng.u8(5..=11) {
             self.faults.push((rng.u64(2_000..self.heal_at_ms), Fault::Shuffle));
         }
-        for _ in 0..rng.u8(1..=2) {
+        // Only a static member gets its partitions back at once.
+        for _ in 0..if self.static_members { rng.u8(4..=8) } else { 1 } {
             let process = rng.usize(0..self.processes);
             if process != frozen || self.processes == 1 {
                 let fault = Fault::Crash { process, down_ms: rng.u64(50..700) };
