@@ -7,7 +7,9 @@ mod kafka_cluster;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use kafka_cluster::{PATIENCE, TestWorker, Written, admin, block_on, create_topic, settings, unique, write};
+use kafka_cluster::{
+    PATIENCE, TestWorker, Written, admin, block_on, create_topic, delete_records, settings, unique, write,
+};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers as _, Message};
 use thalweg_connectors::kafka::event::SourceEvent;
@@ -136,9 +138,7 @@ fn offsets_that_the_log_does_not_hold_are_told_and_nothing_is_skipped() {
     assert!(worker.source.close(true).wait(PATIENCE));
 
     // And where it begins after.
-    let mut list = rdkafka::TopicPartitionList::new();
-    list.add_partition_offset(&topic, 0, rdkafka::Offset::Offset(60)).unwrap();
-    block_on(admin().delete_records(&list, &rdkafka::admin::AdminOptions::new())).unwrap();
+    delete_records(&topic, 0, 60);
     let mut worker = TestWorker::join(&settings(&unique("deleted")), &topic);
     worker.begin.insert(PartitionId(0), 10);
     worker.turn_until("out-of-range event", |worker| worker.event(find).is_some());

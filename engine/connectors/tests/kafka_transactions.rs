@@ -6,7 +6,7 @@ mod kafka_cluster;
 
 use std::time::{Duration, Instant};
 
-use kafka_cluster::{Bell, PATIENCE, TestWorker, brokers, create_topic, settings, unique};
+use kafka_cluster::{Bell, PATIENCE, TestWorker, brokers, create_topic, delete_records, settings, unique};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -46,15 +46,20 @@ struct Restoring {
     changelogs: Changelogs,
     bell: Arc<Bell>,
     read: Vec<String>,
-    done: bool,
+    /// Where it ended, once it has; an error where it could not be read from its offset.
+    done: Option<Result<i64, String>>,
 }
 
 impl Restoring {
     fn begin(topic: &str) -> Self {
+        Self::begin_from(topic, None)
+    }
+
+    fn begin_from(topic: &str, from: Option<i64>) -> Self {
         let bell = Arc::new(Bell::default());
         let mut changelogs = Changelogs::new(&settings(&unique("restores")), topic, bell.wake());
-        changelogs.begin(PartitionId(7), Epoch(3), 0).unwrap();
-        Self { changelogs, bell, read: Vec::new(), done: false }
+        changelogs.begin(PartitionId(7), Epoch(3), 0, from).unwrap();
+        Self { changelogs, bell, read: Vec::new(), done: None }
     }
 
     fn turn(&mut self) {
@@ -65,9 +70,13 @@ impl Restoring {
                     assert_eq!((batch.partition(), batch.epoch()), (PartitionId(7), Epoch(3)));
                     self.read.extend(values(&batch));
                 }
-                RestoreEvent::Done(partition, epoch) => {
+                RestoreEvent::Done(partition, epoch, end) => {
                     assert_eq!((partition, epoch), (PartitionId(7), Epoch(3)));
-                    self.done = true;
+                    self.done = Some(Ok(end));
+                }
+                RestoreEvent::NotInLog(partition, epoch, reason) => {
+                    assert_eq!((partition, epoch), (PartitionId(7), Epoch(3)));
+                    self.done = Some(Err(reason));
                 }
                 event => panic!("{event:?}"),
             }
@@ -101,9 +110,9 @@ fn a_changelog_is_read_back_beyond_transactions_that_are_still_open() {
     let mut restoring = Restoring::begin(&topic);
     let left = |restoring: &Restoring| restoring.changelogs.progress().next().and_then(|one| one.left);
     restoring.until("known end, and all that can be read", |one| left(one) == Some(2) && one.read.len() == 2);
-    assert!(!restoring.done, "what is open is waited for");
+    assert!(restoring.done.is_none(), "what is open is waited for");
     open.commit_transaction(PATIENCE).unwrap();
-    restoring.until("end", |one| one.done);
+    restoring.until("end", |one| one.done.is_some());
     assert_eq!(restoring.read, ["a", "b", "c", "d"]);
     assert!(!restoring.changelogs.is_busy());
 }
@@ -121,7 +130,7 @@ fn a_changelog_that_is_begun_again_is_read_from_its_beginning() {
     let mut restoring = Restoring::begin(&topic);
     restoring.until("what is committed", |one| one.read.len() == 2);
     let Restoring { mut changelogs, bell, .. } = restoring;
-    changelogs.begin(PartitionId(7), Epoch(4), 0).unwrap();
+    changelogs.begin(PartitionId(7), Epoch(4), 0, None).unwrap();
     producer.commit_transaction(PATIENCE).unwrap();
     let (begun, mut read) = (Instant::now(), Vec::new());
     loop {
@@ -129,7 +138,7 @@ fn a_changelog_that_is_begun_again_is_read_from_its_beginning() {
         bell.wait(Duration::from_millis(50));
         match changelogs.poll(|| Batch::new(PartitionId(0), Epoch(0))) {
             Some(RestoreEvent::Records(batch)) if batch.epoch() == Epoch(4) => read.extend(values(&batch)),
-            Some(RestoreEvent::Done(partition, epoch)) => {
+            Some(RestoreEvent::Done(partition, epoch, _)) => {
                 assert_eq!((partition, epoch), (PartitionId(7), Epoch(4)), "the first attempt is over");
                 break;
             }
@@ -142,11 +151,62 @@ fn a_changelog_that_is_begun_again_is_read_from_its_beginning() {
 }
 
 #[test]
+fn a_changelog_is_read_back_from_an_offset_and_its_end_is_told() {
+    let topic = unique("from-offset");
+    create_topic(&topic, 1, &[("cleanup.policy", "compact")]);
+    let producer = in_transaction(&unique("writes"));
+    write(&producer, &topic, &["a", "b", "c"]);
+    producer.commit_transaction(PATIENCE).unwrap();
+    // Three records and a marker.
+    let bell = Arc::new(Bell::default());
+    let mut changelogs = Changelogs::new(&settings(&unique("asks")), &topic, bell.wake());
+    changelogs.ask_end(PartitionId(7), Epoch(3), 0).unwrap();
+    let begun = Instant::now();
+    let ends = loop {
+        assert!(begun.elapsed() < PATIENCE);
+        bell.wait(Duration::from_millis(50));
+        match changelogs.poll(|| Batch::new(PartitionId(0), Epoch(0))) {
+            Some(RestoreEvent::Ends(partition, epoch, end)) => break (partition, epoch, end),
+            Some(event) => panic!("{event:?}"),
+            None => {}
+        }
+    };
+    assert_eq!(ends, (PartitionId(7), Epoch(3), 4));
+    assert!(!changelogs.is_busy());
+    for (from, expected) in [(1, &["b", "c"][..]), (3, &[]), (4, &[])] {
+        let mut restoring = Restoring::begin_from(&topic, Some(from));
+        restoring.until("end", |one| one.done.is_some());
+        assert_eq!(restoring.read, expected, "from {from}");
+        assert_eq!(restoring.done, Some(Ok(4)), "from {from}");
+    }
+    let mut restoring = Restoring::begin_from(&topic, Some(5));
+    restoring.until("refusal", |one| one.done.is_some());
+    assert!(restoring.read.is_empty() && restoring.done.is_some_and(|done| done.is_err()));
+    assert!(!restoring.changelogs.is_busy());
+}
+
+#[test]
+fn a_changelog_that_begins_behind_the_offset_is_told() {
+    let topic = unique("cut-off");
+    create_topic(&topic, 1, &[("cleanup.policy", "delete")]);
+    let producer = in_transaction(&unique("writes"));
+    write(&producer, &topic, &["a", "b", "c"]);
+    producer.commit_transaction(PATIENCE).unwrap();
+    delete_records(&topic, 0, 2);
+    let mut restoring = Restoring::begin_from(&topic, Some(1));
+    restoring.until("refusal", |one| one.done.is_some());
+    assert!(restoring.read.is_empty() && restoring.done.is_some_and(|done| done.is_err()));
+    let mut restoring = Restoring::begin_from(&topic, Some(2));
+    restoring.until("end", |one| one.done.is_some());
+    assert_eq!(restoring.read, ["c"]);
+}
+
+#[test]
 fn an_empty_changelog_is_read_back_at_once() {
     let topic = unique("empty-changelog");
     create_topic(&topic, 1, &[]);
     let mut restoring = Restoring::begin(&topic);
-    restoring.until("end", |one| one.done);
+    restoring.until("end", |one| one.done.is_some());
     assert!(restoring.read.is_empty());
 }
 
@@ -154,7 +214,7 @@ fn an_empty_changelog_is_read_back_at_once() {
 fn a_changelog_that_has_no_leader_is_told_and_waited_for() {
     let (bell, topic) = (Arc::new(Bell::default()), unique("missing"));
     let mut changelogs = Changelogs::new(&settings(&unique("restores")), &topic, bell.wake());
-    changelogs.begin(PartitionId(0), Epoch(0), 0).unwrap();
+    changelogs.begin(PartitionId(0), Epoch(0), 0, None).unwrap();
     let begun = Instant::now();
     let told = loop {
         assert!(begun.elapsed() < PATIENCE);

@@ -12,18 +12,22 @@ mod interface;
 mod operator;
 mod partition;
 mod runs;
+mod snapshots;
 mod transaction;
 
 use std::collections::VecDeque;
 
 use crate::batch::Batch;
 use crate::dead_letter::DeadLetterSink;
-use crate::position::PartitionId;
+use crate::position::{Epoch, PartitionId};
 use crate::sabotage::{Conduct, Sound};
 use crate::state::Writes;
 use crate::time::Now;
 use crate::worker::{Accounts, FetchId, PartitionName};
-pub use interface::{Changes, Command, ExactlyOnceSettings, Outputs, Progress, TransactionResult};
+pub use interface::{
+    Changes, Command, ExactlyOnceSettings, Outputs, Progress, SnapshotKept, SnapshotPiece, SnapshotSettings,
+    TransactionResult,
+};
 pub use operator::{DueNow, Run, StatefulOperator, TransactionalSink};
 
 use assignment::Assignment;
@@ -49,6 +53,10 @@ pub struct ExactlyOnceWorker<O, X = Sound> {
     writes: Writes,
     /// There was nothing more to read.
     idle: bool,
+    /// The last transaction ended because of that, or there was nothing to do since: there is no backlog.
+    caught_up: bool,
+    /// The piece of a snapshot that is being written.
+    writing: Option<(PartitionId, Epoch)>,
     /// What to add to uptime for the time that timers go by.
     unix_offset_ms: Option<i64>,
     now: Now,
@@ -103,6 +111,8 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
             outputs: Outputs::default(),
             writes: Writes::default(),
             idle: false,
+            caught_up: false,
+            writing: None,
             unix_offset_ms: None,
             now: Now { uptime_ms: 0, unix_ms: 0 },
             accounts: Accounts::default(),
@@ -141,9 +151,7 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
         let ready = self.transaction.phase == Phase::Ready;
         let partitions = self.partitions.iter().flatten();
         let timers = partitions.clone().filter(|state| ready && self.stopping.is_none() && state.runs());
-        let offset_ms = self.unix_offset_ms.unwrap_or(0);
-        let timers = timers.filter_map(|state| state.state.next_wake_ms());
-        let timers = timers.map(|ms| u64::try_from(ms.saturating_sub(offset_ms)).unwrap_or(0));
+        let timers = timers.filter_map(|state| state.state.next_wake_ms()).map(|ms| self.uptime_of(ms));
         let waiting = partitions.filter(|state| !state.revoked).filter_map(|state| match state.stage {
             Stage::Waiting(due_ms) => Some(due_ms),
             _ => None,
@@ -153,7 +161,15 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
         // While a transaction ends, its end is what partitions wait for that are to be begun.
         let unasked = self.assignment.ask_at_ms().filter(|_| ready);
         let released = self.assignment.release_at_ms();
-        timers.chain(waiting).chain(commit).chain(unasked).chain(released).chain(self.stopping).min()
+        let snapshots = self.snapshots_wake_at_ms();
+        timers
+            .chain(waiting)
+            .chain(commit)
+            .chain(unasked)
+            .chain(released)
+            .chain(snapshots)
+            .chain(self.stopping)
+            .min()
     }
 
     /// Stop: run nothing more, commit what was run. Ends with [`Command::Stopped`], at `deadline_ms` (uptime) at the
@@ -177,6 +193,11 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
         self.unix_offset_ms.unwrap_or(0).saturating_add_unsigned(self.now.uptime_ms)
     }
 
+    /// The uptime at a time that timers go by; 0 for what was before.
+    fn uptime_of(&self, timers_ms: i64) -> u64 {
+        u64::try_from(timers_ms.saturating_sub(self.unix_offset_ms.unwrap_or(0))).unwrap_or(0)
+    }
+
     /// What follows from the last event.
     fn settle(&mut self) {
         if !self.ended {
@@ -189,6 +210,8 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
             return;
         }
         self.commit_if_due();
+        self.take_snapshot();
+        self.ask_changelog_ends();
         self.drain();
         self.ask_positions();
         self.stop_if_done();
@@ -215,10 +238,15 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
                 partition: PartitionId(index as u32),
                 committed: state.committed,
                 next: state.next,
-                restoring: state.stage == Stage::Restoring,
+                restoring: matches!(state.stage, Stage::Loading | Stage::Restoring),
+                loading: state.stage == Stage::Loading,
                 rows: state.state.rows(),
                 timers: state.state.timers(),
                 state_bytes: state.state.bytes(),
+                snapshot: state.snapshots.kept.map(|(complete_ms, bytes)| SnapshotKept {
+                    complete_ms: self.uptime_of(complete_ms),
+                    bytes,
+                }),
             })
         })
     }

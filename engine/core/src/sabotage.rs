@@ -126,11 +126,21 @@ pub enum ExactlyOnceBug {
     TrustStalePositions,
     /// Does not read back the dedupe window.
     DedupeNotRebuilt,
+    /// Uses a snapshot however old it is.
+    UseOldSnapshot,
+    /// Uses a snapshot of another partition or topic.
+    UseForeignSnapshot,
+    /// Uses what there is of a snapshot that is damaged or cut off.
+    TrustDamagedSnapshot,
+    /// Takes snapshots while a transaction is open.
+    SnapshotOpenTransaction,
+    /// Believes the end of a changelog to be of what is in the state, without proof that the partition is still its own.
+    SnapshotUpToUnprovenEnd,
 }
 
 impl ExactlyOnceBug {
     /// Every bug.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 18] = [
         Self::FireEarly,
         Self::LoseOverdueTimers,
         Self::TimersWithoutOffsets,
@@ -144,6 +154,11 @@ impl ExactlyOnceBug {
         Self::TrustBatchOfEndedEpoch,
         Self::TrustStalePositions,
         Self::DedupeNotRebuilt,
+        Self::UseOldSnapshot,
+        Self::UseForeignSnapshot,
+        Self::TrustDamagedSnapshot,
+        Self::SnapshotOpenTransaction,
+        Self::SnapshotUpToUnprovenEnd,
     ];
 }
 

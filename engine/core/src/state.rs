@@ -11,6 +11,7 @@ pub mod changelog;
 mod items;
 mod rows;
 mod run;
+pub mod snapshot;
 
 use crate::state::changelog::{ChangelogError, Entry};
 use crate::state::items::{Items, hash_of};
@@ -177,9 +178,14 @@ impl State {
     /// # Panics
     /// When a transaction is open.
     pub fn restore(&mut self, key: Option<&[u8]>, value: Option<&[u8]>) -> Result<(), StateError> {
+        let entry = Entry::read(key, value).map_err(StateError::Changelog)?;
+        self.restore_entry(&entry)
+    }
+
+    /// Takes in what was read of a changelog or a snapshot.
+    fn restore_entry(&mut self, entry: &Entry<'_>) -> Result<(), StateError> {
         assert_eq!(self.touched(), 0, "restoring comes before the first run");
-        let Entry { name, content } = Entry::read(key, value).map_err(StateError::Changelog)?;
-        self.set(hash_of(name), name, content);
+        self.set(hash_of(entry.name), entry.name, entry.content);
         if self.bytes() > self.limits.bytes_max {
             return Err(self.full(self.bytes()));
         }

@@ -123,6 +123,14 @@ impl Timers {
         })
     }
 
+    /// The pending timers of one part of the index (see [`Shards`]), in no order.
+    pub(crate) fn part(&self, part: usize) -> impl Iterator<Item = (&[u8], i64)> {
+        self.index.part(part).map(|slot| {
+            let Entry { name, deadline_ms, .. } = &self.slab[*slot];
+            (&**name, *deadline_ms)
+        })
+    }
+
     /// [`Timers::set`] by the bytes of a name, which are taken as they are.
     pub(crate) fn set_named(&mut self, name: &[u8], deadline_ms: i64) -> Option<i64> {
         let hash = xxh3_64(name);

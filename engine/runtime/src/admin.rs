@@ -158,8 +158,11 @@ fn restoring(number: usize, snapshot: &Snapshot) -> Option<String> {
     let left: Vec<_> =
         partitions.filter_map(|partition| partition.state.as_ref().filter(restoring)).collect();
     let known: u64 = left.iter().filter_map(|state| state.restore_left).sum();
-    (!left.is_empty()).then(|| {
-        format!("worker {number} is restoring the state of {} partitions, {known} records left", left.len())
+    let loading = left.iter().filter(|state| state.loading).count();
+    let loading = if loading > 0 { format!(" (reading {loading} local snapshots)") } else { String::new() };
+    let many = left.len();
+    (many > 0).then(|| {
+        format!("worker {number} is restoring the state of {many} partitions, {known} records left{loading}")
     })
 }
 

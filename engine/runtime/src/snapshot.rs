@@ -35,6 +35,25 @@ pub(crate) struct Snapshot {
     pub(crate) first_effect_ms: Option<u64>,
     /// Timers that fired; `None`: the flow can't have any.
     pub(crate) timers_fired: Option<u64>,
+    /// What became of state that was restored; `None`: the flow has none.
+    pub(crate) restores: Option<RestoreCounts>,
+}
+
+/// How state was restored, and what local snapshots came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct RestoreCounts {
+    /// Partitions whose state was restored.
+    pub(crate) all: u64,
+    /// Of these, how many from a snapshot and the changelog's tail.
+    pub(crate) from_snapshot: u64,
+    /// Records of changelogs that were read for it.
+    pub(crate) records: u64,
+    /// Snapshots that were found, and not used.
+    pub(crate) refused: u64,
+    /// Snapshots that were written.
+    pub(crate) written: u64,
+    /// Times that a snapshot could not be written or read.
+    pub(crate) failed: u64,
 }
 
 /// One assigned partition.
@@ -59,10 +78,16 @@ pub(crate) struct StateSnapshot {
     pub(crate) rows: u64,
     pub(crate) timers: u64,
     pub(crate) bytes: u64,
-    /// Its changelog is being read.
+    /// Its snapshot or its changelog is being read.
     pub(crate) restoring: bool,
+    /// It is the snapshot that is being read; how much of the changelog is left shows afterwards.
+    pub(crate) loading: bool,
     /// Records of the changelog still to be read; `None`: nothing is, or it is not known yet.
     pub(crate) restore_left: Option<u64>,
+    /// How old the local snapshot is; `None`: there is none that this worker knows of.
+    pub(crate) kept_age_ms: Option<u64>,
+    /// How large it is.
+    pub(crate) kept_bytes: Option<u64>,
 }
 
 impl PartitionSnapshot {

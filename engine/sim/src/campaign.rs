@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::call_flow::CallFlow;
+use crate::checks::NO_PANIC;
 use crate::message_flow::MessageFlow;
 use crate::run::{Options, Run, run};
 use crate::sabotage::Sabotage;
@@ -136,7 +137,7 @@ pub struct Caught {
 }
 
 /// Runs each sabotage over at most `most` seeds from `first` on until an invariant catches it, and the unbroken engine
-/// over the same seeds.
+/// over the same seeds. A panic does not count: it shows that the engine asserts something, not that a check would notice.
 pub fn catch_all(
     history: &History,
     sabotages: &[Sabotage],
@@ -179,7 +180,7 @@ fn catch(history: &History, sabotage: Sabotage, first: u64, most: u64) -> Option
     let options = Options { sabotage: Some(sabotage), ..Options::default() };
     (0..most).find_map(|number| {
         let broken = history(first + number, options).violation?;
-        Some((number + 1, broken.invariant))
+        (broken.invariant != NO_PANIC).then_some((number + 1, broken.invariant))
     })
 }
 

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::checks::Violation;
+use crate::checks::{NO_PANIC, Violation};
 use crate::flow::Flow;
 use crate::sabotage::{Behaviour, Sabotage};
 use crate::tally::{Count, Tally};
@@ -41,7 +41,7 @@ pub fn run<F: Flow>(flow: F, seed: u64, options: Options) -> Run {
     let result = catching(|| world.run());
     let violation = match result {
         Ok(checked) => checked.err(),
-        Err(message) => Some(Violation::new("no_panic", message)),
+        Err(message) => Some(Violation::new(NO_PANIC, message)),
     };
     let mut tally = world.tally.clone();
     tally.add(Count::Rebalances, world.group.rounds.saturating_sub(1));

@@ -26,11 +26,13 @@ pub enum DriverBug {
     FreshTransactionalIds,
     /// Lets transactions last for as long as brokers allow by default.
     LongTransactionTimeout,
+    /// Reads the changelog behind a snapshot from one record too late.
+    ResumeOneTooLate,
 }
 
 impl DriverBug {
     /// Every bug.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::RestoreToLastStable,
         Self::RestoreToOldEnd,
         Self::RestoreUncommitted,
@@ -40,6 +42,7 @@ impl DriverBug {
         Self::SameProducerAgain,
         Self::FreshTransactionalIds,
         Self::LongTransactionTimeout,
+        Self::ResumeOneTooLate,
     ];
 }
 

@@ -63,11 +63,20 @@ pub enum Count {
     TombstonesRemoved,
     Comparisons,
     StatesFull,
+    SnapshotsTaken,
+    SnapshotsFailed,
+    SnapshotsUsed,
+    SnapshotsCutOff,
+    SnapshotsDamaged,
+    SnapshotsNewer,
+    SnapshotsForeign,
+    SnapshotsTooOld,
+    SnapshotsOtherwiseRefused,
 }
 
 impl Count {
     /// Every counter, in the order of the report.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 54] = [
         Self::Records,
         Self::Crashes,
         Self::Rebalances,
@@ -113,6 +122,15 @@ impl Count {
         Self::TombstonesRemoved,
         Self::Comparisons,
         Self::StatesFull,
+        Self::SnapshotsTaken,
+        Self::SnapshotsFailed,
+        Self::SnapshotsUsed,
+        Self::SnapshotsCutOff,
+        Self::SnapshotsDamaged,
+        Self::SnapshotsNewer,
+        Self::SnapshotsForeign,
+        Self::SnapshotsTooOld,
+        Self::SnapshotsOtherwiseRefused,
     ];
 
     /// The kinds of fault that must occur in at least a third of the at-least-once histories.
@@ -128,7 +146,7 @@ impl Count {
     ];
 
     /// The kinds of fault that must occur in at least a third of the exactly-once histories.
-    pub const TRANSACTION_FAULTS: [Self; 18] = [
+    pub const TRANSACTION_FAULTS: [Self; 25] = [
         Self::Crashes,
         Self::Rebalances,
         Self::DeadLetters,
@@ -147,6 +165,13 @@ impl Count {
         Self::TombstonesRemoved,
         Self::LateResponses,
         Self::StatesFull,
+        Self::SnapshotsFailed,
+        Self::SnapshotsUsed,
+        Self::SnapshotsCutOff,
+        Self::SnapshotsDamaged,
+        Self::SnapshotsNewer,
+        Self::SnapshotsForeign,
+        Self::SnapshotsTooOld,
     ];
 
     /// Its name in the report.
@@ -198,6 +223,15 @@ impl Count {
             Self::TombstonesRemoved => "tombstones_removed",
             Self::Comparisons => "comparisons",
             Self::StatesFull => "states_full",
+            Self::SnapshotsTaken => "snapshots_taken",
+            Self::SnapshotsFailed => "snapshots_failed",
+            Self::SnapshotsUsed => "snapshots_used",
+            Self::SnapshotsCutOff => "snapshots_cut_off",
+            Self::SnapshotsDamaged => "snapshots_damaged",
+            Self::SnapshotsNewer => "snapshots_newer",
+            Self::SnapshotsForeign => "snapshots_foreign",
+            Self::SnapshotsTooOld => "snapshots_too_old",
+            Self::SnapshotsOtherwiseRefused => "snapshots_otherwise_refused",
         }
     }
 }

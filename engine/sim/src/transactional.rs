@@ -12,6 +12,7 @@ mod process;
 mod readers;
 mod requests;
 mod run;
+mod snapshots;
 
 use std::collections::BTreeMap;
 
@@ -212,8 +213,8 @@ impl World {
             Event::AskPositions(incarnation, fetch, partitions) => {
                 self.tell_positions(incarnation, fetch, partitions);
             }
-            Event::AskChangelogEnd(incarnation, partition, epoch) => {
-                self.tell_changelog_end(incarnation, partition, epoch);
+            Event::AskChangelogEnd(incarnation, partition, epoch, purpose) => {
+                self.tell_changelog_end(incarnation, partition, epoch, purpose);
             }
             Event::Process(incarnation, message) => self.deliver(incarnation, message)?,
         }

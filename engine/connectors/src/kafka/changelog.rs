@@ -39,21 +39,27 @@ const BATCH_BYTES_MAX: usize = 4 << 20;
 pub enum RestoreEvent {
     /// Records of a changelog; they carry the partition and the epoch that are restored.
     Records(Batch),
-    /// All of it was handed on.
-    Done(PartitionId, Epoch),
+    /// All of it was handed on, up to that offset.
+    Done(PartitionId, Epoch, i64),
+    /// It can't be read from the offset that was given: it begins later, or ends before.
+    NotInLog(PartitionId, Epoch, String),
+    /// It ends there: the answer to [`Changelogs::ask_end`].
+    Ends(PartitionId, Epoch, i64),
     /// It can't be read: for the operator of the system.
     Failed(PartitionId, String),
     /// Something is wrong that is tried again.
     Warning(String),
 }
 
-/// See the module's text. Holds a consumer only while something is restored.
+/// See the module's text. Holds a consumer only while something is restored or asked for.
 pub struct Changelogs {
     settings: KafkaSettings,
     topic: String,
     wake: Wake,
     open: Option<Open>,
     restores: Vec<Restore>,
+    /// Ends that were asked for, beside those of what is restored.
+    asked: Vec<Question>,
     reader: Reader,
     found: VecDeque<RestoreEvent>,
 }
@@ -69,10 +75,14 @@ struct Question {
     partition: PartitionId,
     epoch: Epoch,
     number: i32,
+    /// The answer is where restoring ends.
+    restores: bool,
 }
 
 struct Restore {
     question: Question,
+    /// Where it began; `None`: at the beginning.
+    from: Option<i64>,
     reading: Reading,
     begun: Instant,
     /// Where the changelog ended; not known yet at first.
@@ -103,47 +113,76 @@ impl Changelogs {
             wake,
             open: None,
             restores: Vec::new(),
+            asked: Vec::new(),
             reader: Reader::new(),
             found: VecDeque::new(),
         }
     }
 
-    /// Begins to restore the partition, whose number that is; an attempt of an epoch before is over.
+    /// Begins to restore the partition, whose number that is, from that offset on (`None`: from the beginning); an attempt
+    /// of an epoch before is over.
     ///
     /// # Errors
     /// When the client can't.
-    pub fn begin(&mut self, partition: PartitionId, epoch: Epoch, number: i32) -> Result<(), ConnectError> {
+    pub fn begin(
+        &mut self,
+        partition: PartitionId,
+        epoch: Epoch,
+        number: i32,
+        from: Option<i64>,
+    ) -> Result<(), ConnectError> {
         self.stop(&[partition]);
-        let question = Question { partition, epoch, number };
-        if self.open.is_none() {
-            self.open = Some(Open::connect(&self.settings, &self.topic, &self.wake)?);
-        }
+        let question = Question { partition, epoch, number, restores: true };
+        self.open()?;
         let Some(open) = &self.open else { unreachable!("it was just opened") };
         let queue = PartitionQueue::split(&open.consumer, &self.topic, number, Arc::clone(&self.wake))
             .ok_or_else(|| KafkaError::Subscription(self.topic.clone()))?;
         let mut list = TopicPartitionList::with_capacity(1);
-        list.add_partition_offset(&self.topic, number, Offset::Beginning)?;
+        list.add_partition_offset(&self.topic, number, from.map_or(Offset::Beginning, Offset::Offset))?;
         open.consumer.incremental_assign(&list)?;
         // The thread ends only after this sender.
         let _ = open.questions.send(question);
-        let reading = Reading::new(epoch, queue, 0);
-        self.restores.push(Restore { question, reading, begun: Instant::now(), end: None });
+        let reading = Reading::new(epoch, queue, from.unwrap_or(0));
+        self.restores.push(Restore { question, from, reading, begun: Instant::now(), end: None });
         Ok(())
     }
 
-    /// These are not restored any more.
+    /// Asks where the partition's changelog ends; answered by [`RestoreEvent::Ends`], unless the partition is stopped before.
+    ///
+    /// # Errors
+    /// When the client can't.
+    pub fn ask_end(&mut self, partition: PartitionId, epoch: Epoch, number: i32) -> Result<(), ConnectError> {
+        self.asked.retain(|question| question.partition != partition);
+        self.open()?;
+        let Some(open) = &self.open else { unreachable!("it was just opened") };
+        let question = Question { partition, epoch, number, restores: false };
+        let _ = open.questions.send(question);
+        self.asked.push(question);
+        Ok(())
+    }
+
+    fn open(&mut self) -> Result<(), ConnectError> {
+        if self.open.is_none() {
+            self.open = Some(Open::connect(&self.settings, &self.topic, &self.wake)?);
+        }
+        Ok(())
+    }
+
+    /// These are not restored any more, and what was asked for is of no interest.
     pub fn stop(&mut self, partitions: &[PartitionId]) {
+        self.asked.retain(|question| !partitions.contains(&question.partition));
         let ended: Vec<_> = self
             .restores
             .extract_if(.., |restore| partitions.contains(&restore.question.partition))
             .collect();
         ended.into_iter().for_each(|restore| self.end(restore));
+        self.close_if_idle();
     }
 
-    /// Whether something is being restored.
+    /// Whether something is being restored or asked for.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        !self.restores.is_empty() || !self.found.is_empty()
+        !self.restores.is_empty() || !self.asked.is_empty() || !self.found.is_empty()
     }
 
     /// How far it is.
@@ -160,9 +199,11 @@ impl Changelogs {
 
     /// The next thing that is there, read into `batch`; after a wake-up, until there is nothing left.
     pub fn poll(&mut self, batch: impl FnOnce() -> Batch) -> Option<RestoreEvent> {
-        if self.found.is_empty() && !self.restores.is_empty() {
+        if self.found.is_empty() && self.open.is_some() {
             self.hear();
-            self.read(batch());
+            if !self.restores.is_empty() {
+                self.read(batch());
+            }
         }
         self.found.pop_front()
     }
@@ -176,47 +217,73 @@ impl Changelogs {
                 self.found.push_back(RestoreEvent::Warning(text));
             }
         }
-        while let Ok((question, answer)) = open.ends.try_recv() {
-            let restore = self.restores.iter_mut().find(|restore| restore.question == question);
-            match (restore, answer) {
-                (Some(restore), Ok(end)) => restore.end = Some(end),
-                (Some(_), Err((code, text))) => {
-                    let (name, number) = (&self.topic, question.number);
-                    let text = format!("the end of the changelog {name}/{number} is not known: {text}");
-                    self.found.push_back(if is_for_good(code) {
-                        RestoreEvent::Failed(question.partition, text)
-                    } else {
-                        RestoreEvent::Warning(text)
-                    });
-                }
-                (None, _) => {}
+        let answers: Vec<_> = open.ends.try_iter().collect();
+        for (question, answer) in answers {
+            match answer {
+                Ok(end) => self.ends(question, end),
+                Err(failed) => self.not_known(question, failed),
             }
         }
+    }
+
+    fn ends(&mut self, question: Question, end: i64) {
+        let Question { partition, epoch, .. } = question;
+        if let Some(restore) = self.restores.iter_mut().find(|restore| restore.question == question) {
+            restore.end = Some(end);
+            if let Some(from) = restore.from.filter(|from| *from > end) {
+                let reason = format!("it ends at {end}, before {from}");
+                self.found.push_back(RestoreEvent::NotInLog(partition, epoch, reason));
+                self.stop(&[partition]);
+            }
+        } else if self.asked.contains(&question) {
+            self.asked.retain(|asked| *asked != question);
+            self.found.push_back(RestoreEvent::Ends(partition, epoch, end));
+            self.close_if_idle();
+        }
+    }
+
+    fn not_known(&mut self, question: Question, (code, text): Failed) {
+        let restores = self.restores.iter().any(|restore| restore.question == question);
+        if !restores && !self.asked.contains(&question) {
+            return;
+        }
+        let text =
+            format!("the end of the changelog {}/{} is not known: {text}", self.topic, question.number);
+        // What is only asked for is asked for again; the flow does not depend on it.
+        self.found.push_back(if restores && is_for_good(code) {
+            RestoreEvent::Failed(question.partition, text)
+        } else {
+            RestoreEvent::Warning(text)
+        });
     }
 
     /// Reads of the first partition that has something, and notes those that are done.
     fn read(&mut self, mut batch: Batch) {
         let mut events = Vec::new();
         for index in 0..self.restores.len() {
-            let Restore { question, reading, end, .. } = &mut self.restores[index];
+            let Restore { question, from, reading, end, .. } = &mut self.restores[index];
             let limits = (BATCH_RECORDS_MAX, BATCH_BYTES_MAX);
             let read = reading.read(question.partition, &mut self.reader, &mut batch, limits, &mut events);
-            let failed = events.iter().find_map(failure);
-            if let Some(reason) = failed {
-                self.found.push_back(RestoreEvent::Failed(question.partition, reason));
+            let Question { partition, epoch, .. } = *question;
+            if let Some(reason) = events.iter().find_map(out_of_range).filter(|_| from.is_some()) {
+                self.found.push_back(RestoreEvent::NotInLog(partition, epoch, reason));
+                return self.stop(&[partition]);
             }
-            let done = end.is_some_and(|end| reading.progress().1 >= end);
-            if read == 0 && !done {
+            if let Some(reason) = events.iter().find_map(failure) {
+                self.found.push_back(RestoreEvent::Failed(partition, reason));
+            }
+            let done = end.filter(|end| reading.progress().1 >= *end);
+            if read == 0 && done.is_none() {
                 continue;
             }
             if read > 0 {
                 self.found.push_back(RestoreEvent::Records(batch));
             }
-            if done {
+            if let Some(end) = done {
                 let restore = self.restores.remove(index);
-                let Question { partition, epoch, .. } = restore.question;
                 self.end(restore);
-                self.found.push_back(RestoreEvent::Done(partition, epoch));
+                self.close_if_idle();
+                self.found.push_back(RestoreEvent::Done(partition, epoch, end));
             }
             return;
         }
@@ -232,7 +299,10 @@ impl Changelogs {
         if let Err(error) = open.consumer.incremental_unassign(&list) {
             tracing::warn!("the changelog {}/{number} can't be let go: {error}", self.topic);
         }
-        if self.restores.is_empty() {
+    }
+
+    fn close_if_idle(&mut self) {
+        if self.restores.is_empty() && self.asked.is_empty() {
             self.close();
         }
     }
@@ -320,9 +390,15 @@ fn failure(event: &SourceEvent) -> Option<String> {
         SourceEvent::PartitionFailed { reason, .. } => {
             Some(format!("records of its changelog can't be read: {reason}"))
         }
-        SourceEvent::OffsetOutOfRange { reason, .. } => {
-            Some(format!("its changelog was cut off while it was read: {reason}"))
+        event => {
+            out_of_range(event).map(|reason| format!("its changelog was cut off while it was read: {reason}"))
         }
+    }
+}
+
+fn out_of_range(event: &SourceEvent) -> Option<String> {
+    match event {
+        SourceEvent::OffsetOutOfRange { offset, reason, .. } => Some(format!("offset {offset}: {reason}")),
         _ => None,
     }
 }

@@ -38,11 +38,19 @@ impl Topics {
                 found.partitions
             )));
         }
-        match self.cleanup_policy(topic)?.as_deref() {
+        match self.configured(topic, "cleanup.policy")?.as_deref() {
             None | Some("compact") => Ok(found),
             Some(policy) => Err(unfit(format!(
                 "its cleanup.policy is {policy:?}, so that state would be removed from it: it must be \"compact\""
             ))),
         }
+    }
+
+    /// For how long the topic keeps records that say that a key is gone, at least; `None` when the brokers don't say.
+    ///
+    /// # Errors
+    /// As [`Topics::describe`].
+    pub fn delete_retention_ms(&self, topic: &str) -> Result<Option<u64>, TopicError> {
+        Ok(self.configured(topic, "delete.retention.ms")?.and_then(|value| value.parse().ok()))
     }
 }

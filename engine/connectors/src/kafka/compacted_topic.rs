@@ -21,7 +21,7 @@ impl Topics {
             }
             found => found?,
         };
-        match self.cleanup_policy(topic) {
+        match self.configured(topic, "cleanup.policy") {
             Ok(None) => Ok(found),
             Ok(Some(policy)) if policy == "compact" => Ok(found),
             Ok(Some(policy)) => Err(TopicError::NotCompacted { topic: topic.to_owned(), policy }),
@@ -35,12 +35,12 @@ impl Topics {
         }
     }
 
-    /// `None` when the brokers don't say.
-    pub(super) fn cleanup_policy(&self, topic: &str) -> Result<Option<String>, TopicError> {
+    /// What the topic has for that setting; `None` when the brokers don't say.
+    pub(super) fn configured(&self, topic: &str, setting: &str) -> Result<Option<String>, TopicError> {
         let (admin, options) = self.admin()?;
         let asked = [ResourceSpecifier::Topic(topic)];
         let mut found = self.wait(topic, admin.describe_configs(&asked, &options))?;
         let Some(Ok(config)) = found.pop() else { return Ok(None) };
-        Ok(config.entry_map().get("cleanup.policy").and_then(|entry| entry.value.clone()))
+        Ok(config.entry_map().get(setting).and_then(|entry| entry.value.clone()))
     }
 }

@@ -59,6 +59,13 @@ pub fn create_topic(name: &str, partitions: i32, config: &[(&str, &str)]) {
     block_on(admin().create_topics([&topic], &options)).unwrap().remove(0).unwrap();
 }
 
+/// Removes the records below that offset.
+pub fn delete_records(topic: &str, partition: i32, before: i64) {
+    let mut list = rdkafka::TopicPartitionList::new();
+    list.add_partition_offset(topic, partition, rdkafka::Offset::Offset(before)).unwrap();
+    block_on(admin().delete_records(&list, &rdkafka::admin::AdminOptions::new())).unwrap();
+}
+
 /// A record as the tests write it: partition, key, value, headers.
 pub type Written = (i32, Option<Vec<u8>>, Option<Vec<u8>>, Vec<(String, Option<Vec<u8>>)>);
 

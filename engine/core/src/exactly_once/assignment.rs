@@ -9,12 +9,14 @@ use crate::exactly_once::ExactlyOnceWorker;
 use crate::exactly_once::interface::Command;
 use crate::exactly_once::operator::StatefulOperator;
 use crate::exactly_once::partition::{PartitionState, Stage};
+use crate::exactly_once::snapshots::Snapshots;
 use crate::exactly_once::transaction::Phase;
 use crate::position::{Epoch, PartitionId};
 use crate::record::Record;
 use crate::sabotage::{Conduct, ExactlyOnceBug};
 use crate::state::changelog::Entry;
-use crate::state::{Content, State};
+use crate::state::snapshot::SnapshotRefusal;
+use crate::state::{Content, State, StateError};
 use crate::time::Now;
 use crate::worker::{FetchId, FlowError, PartitionName, Positions, ReadFrom};
 
@@ -134,17 +136,21 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
         let next = position.max(*low);
         let before = self.partitions[partition.index()].replace(PartitionState {
             epoch,
+            restored_in: epoch,
             next,
             committed: next,
             low: *low,
             dedupe: self.settings.dedupe.as_ref().map(|dedupe| Dedupe::new(dedupe.window)),
             state: State::new(self.settings.state),
             stage: Stage::Restoring,
+            loading: None,
+            from_snapshot: false,
+            snapshots: Snapshots::new(),
             touched: false,
             revoked: false,
         });
         assert!(before.is_none(), "the epoch before has ended");
-        self.commands.push_back(Command::Restore { partition: *partition, epoch });
+        self.load(*partition);
         Ok(())
     }
 
@@ -159,9 +165,19 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
             }
             let state = self.partition_mut(batch.partition()).filter(|state| state.epoch == epoch);
             let Some(state) = state.filter(|state| state.stage == Stage::Restoring) else { break };
-            if let Err(error) = state.state.restore(record.key, record.value) {
-                self.fail_state(batch.partition(), error);
-                break;
+            let restored = state.state.restore(record.key, record.value);
+            let from_snapshot = state.from_snapshot;
+            match restored {
+                Ok(()) => {}
+                // Items of the snapshot and of before it stand beside each other for a while.
+                Err(StateError::Full { .. }) if from_snapshot => {
+                    self.refuse_snapshot(batch.partition(), SnapshotRefusal::TooLarge);
+                    break;
+                }
+                Err(error) => {
+                    self.fail_state(batch.partition(), error);
+                    break;
+                }
             }
         }
         self.spent.push(batch);
@@ -173,11 +189,12 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
         matches!(content, Some(Content::Timer(deadline_ms)) if deadline_ms <= self.timers_now_ms())
     }
 
-    /// The changelog was read up to the high watermark.
-    pub fn restored(&mut self, partition: PartitionId, epoch: Epoch, now: Now) {
+    /// The changelog was read up to the high watermark, which is `end`.
+    pub fn restored(&mut self, partition: PartitionId, epoch: Epoch, end: i64, now: Now) {
         self.turn(now);
         if let Some(state) = self.partition_mut(partition).filter(|state| state.epoch == epoch) {
             state.stage = Stage::Waiting(now.uptime_ms);
+            self.note_restored(partition, end);
         }
         self.settle();
     }

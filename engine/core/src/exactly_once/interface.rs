@@ -7,6 +7,7 @@ use crate::position::{Epoch, PartitionId};
 use crate::retry::RetrySchedule;
 use crate::state::StateLimits;
 use crate::state::changelog::Entry;
+use crate::state::snapshot::SnapshotRefusal;
 use crate::worker::{CommitEntry, DedupeSettings, FetchId, FlowError, ReadFrom, SinkIndex};
 
 /// Settings of an exactly-once worker. Limits are per worker.
@@ -32,6 +33,21 @@ pub struct ExactlyOnceSettings {
     pub dedupe: Option<DedupeSettings>,
     /// Go on from the oldest offset there is when committed offsets were lost to retention, instead of failing.
     pub accept_lost_offsets: bool,
+    /// Local snapshots of the state, if any are taken.
+    pub snapshots: Option<SnapshotSettings>,
+}
+
+/// When snapshots are taken, and what one must be to be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotSettings {
+    /// The id of the changelog's topic.
+    pub topic_id: String,
+    /// From one snapshot of a partition to the next, where something has changed.
+    pub interval_ms: u64,
+    /// How old one may be: half of the changelog's `delete.retention.ms`.
+    pub age_ms_max: u64,
+    /// So much of one is taken in one turn; at least 1/64 of the partition's rows or timers.
+    pub slice_bytes: usize,
 }
 
 /// What the driver must do for the worker. One transaction at a time: after [`Command::Commit`] or [`Command::Abort`],
@@ -49,13 +65,43 @@ pub enum Command {
         /// The partitions.
         partitions: Vec<PartitionId>,
     },
+    /// Bring the local snapshot of the partition's state, if there is one, to [`super::ExactlyOnceWorker::snapshot_read`], in
+    /// pieces of any size, and then call [`super::ExactlyOnceWorker::snapshot_ends`]. Ends with the epoch.
+    LoadSnapshot {
+        /// The partition.
+        partition: PartitionId,
+        /// The epoch, to come back with each piece.
+        epoch: Epoch,
+    },
     /// Fetch the high watermark of the partition's changelog NOW (not its last stable offset), bring what is committed
-    /// below it to [`super::ExactlyOnceWorker::restoring`], and then call [`super::ExactlyOnceWorker::restored`].
+    /// below it to [`super::ExactlyOnceWorker::restoring`], and then call [`super::ExactlyOnceWorker::restored`]. What was
+    /// asked for before under an earlier epoch of the partition is over.
     Restore {
         /// The partition.
         partition: PartitionId,
         /// The epoch that its batches must carry.
         epoch: Epoch,
+        /// Where to begin; `None`: at the beginning. Where the changelog begins later or ends before, call
+        /// [`super::ExactlyOnceWorker::snapshot_not_in_log`].
+        from: Option<i64>,
+    },
+    /// Find out where the partition's changelog ends (its high watermark), and call
+    /// [`super::ExactlyOnceWorker::changelog_ends`]. No answer is needed once the partition is gone.
+    AskChangelogEnd {
+        /// The partition.
+        partition: PartitionId,
+        /// The epoch that must come back.
+        epoch: Epoch,
+    },
+    /// Write this where the local snapshot of the partition is to be; the last piece puts it there, in place of the one before.
+    /// Then call [`super::ExactlyOnceWorker::snapshot_written`], whatever became of it.
+    WriteSnapshot(SnapshotPiece),
+    /// The local snapshot is not used, and the whole changelog is read instead: nothing to do but to tell.
+    RefusedSnapshot {
+        /// The partition.
+        partition: PartitionId,
+        /// Why.
+        refusal: SnapshotRefusal,
     },
     /// Start reading these; batches carry the epoch. Also takes back what was read before.
     Read(Vec<ReadFrom>),
@@ -86,6 +132,32 @@ pub enum Command {
     Warn(String),
 }
 
+/// A piece of a snapshot.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SnapshotPiece {
+    /// The partition whose state it is of.
+    pub partition: PartitionId,
+    /// The epoch that must come back.
+    pub epoch: Epoch,
+    /// What to write behind the piece before.
+    pub bytes: Vec<u8>,
+    /// It is the first one: what was written of an earlier one that was not ended is thrown away.
+    pub first: bool,
+    /// It is the last one.
+    pub last: bool,
+}
+
+impl std::fmt::Debug for SnapshotPiece {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { partition, epoch, bytes, first, last } = self;
+        write!(
+            f,
+            "SnapshotPiece({partition:?}, {epoch:?}, {} bytes, first: {first}, last: {last})",
+            bytes.len()
+        )
+    }
+}
+
 /// How a transaction ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TransactionResult {
@@ -108,14 +180,27 @@ pub struct Progress {
     pub committed: i64,
     /// Everything below was run.
     pub next: i64,
-    /// Its changelog is being read; nothing is run yet.
+    /// Its snapshot or its changelog is being read; nothing is run yet.
     pub restoring: bool,
+    /// It is the snapshot.
+    pub loading: bool,
     /// Rows of its tables.
     pub rows: usize,
     /// Timers that are pending.
     pub timers: usize,
     /// Bytes of memory that rows and timers take.
     pub state_bytes: usize,
+    /// The snapshot that this worker wrote last.
+    pub snapshot: Option<SnapshotKept>,
+}
+
+/// A snapshot that was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SnapshotKept {
+    /// As of when it is complete: the uptime.
+    pub complete_ms: u64,
+    /// Its size.
+    pub bytes: u64,
 }
 
 /// Effects for the flow's sinks, side by side in one buffer.

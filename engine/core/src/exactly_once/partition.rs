@@ -1,13 +1,17 @@
 //! What an exactly-once worker knows of one partition during one epoch.
 
 use crate::dedupe::Dedupe;
+use crate::exactly_once::snapshots::Snapshots;
 use crate::position::{Epoch, PartitionId};
 use crate::state::State;
+use crate::state::snapshot::SnapshotReader;
 use crate::worker::ReadFrom;
 
 #[derive(Debug)]
 pub(super) struct PartitionState {
     pub(super) epoch: Epoch,
+    /// The epoch in which its state was restored; the same after an aborted transaction.
+    pub(super) restored_in: Epoch,
     /// Everything below was run, in this epoch or before it.
     pub(super) next: i64,
     /// What the group has committed.
@@ -17,6 +21,11 @@ pub(super) struct PartitionState {
     pub(super) dedupe: Option<Dedupe>,
     pub(super) state: State,
     pub(super) stage: Stage,
+    /// The snapshot that is being read.
+    pub(super) loading: Option<SnapshotReader>,
+    /// Its state began with a snapshot.
+    pub(super) from_snapshot: bool,
+    pub(super) snapshots: Snapshots,
     /// The open transaction has something of it.
     pub(super) touched: bool,
     /// It is being given up: nothing of it is run.
@@ -25,6 +34,8 @@ pub(super) struct PartitionState {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
+    /// A snapshot of its state is being read.
+    Loading,
     /// Its changelog is being read.
     Restoring,
     /// It starts running at that uptime: at once, or after an aborted transaction.

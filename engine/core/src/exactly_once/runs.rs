@@ -51,6 +51,7 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
     pub fn idle(&mut self, now: Now) {
         self.turn(now);
         self.idle = true;
+        self.caught_up |= self.takes_runs() && !self.transaction.is_open() && self.arrived.is_empty();
         self.settle();
     }
 

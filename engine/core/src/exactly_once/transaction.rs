@@ -33,6 +33,8 @@ pub(super) struct Transaction {
     touched: Vec<(PartitionId, Epoch)>,
     /// Uptime of its first run.
     pub(super) since_ms: u64,
+    /// When it was to be committed, by the clock of timers.
+    asked_ms: i64,
     pub(super) runs: usize,
     pub(super) bytes: usize,
     /// What to count once it is committed.
@@ -49,6 +51,7 @@ impl Transaction {
             tag: TransactionTag { life, number: 0 },
             touched: Vec::new(),
             since_ms: 0,
+            asked_ms: 0,
             runs: 0,
             bytes: 0,
             accounts: Accounts::default(),
@@ -93,12 +96,14 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
         }
         let lasted_ms = self.now.uptime_ms.saturating_sub(self.transaction.since_ms);
         let waited_for = self.partitions.iter().flatten().any(|state| state.touched && state.revoked);
-        if (self.idle && !self.leaves_timers_due())
+        let nothing_left = self.idle && !self.leaves_timers_due();
+        if nothing_left
             || lasted_ms >= self.settings.commit_interval_ms
             || !self.takes_runs()
             || waited_for
             || self.stopping.is_some()
         {
+            self.caught_up = nothing_left;
             self.commit();
         }
     }
@@ -107,8 +112,10 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
         assert!(self.outputs.is_empty(), "every turn hands over what its runs have sent");
         let metadata = commit_metadata::encode_transaction(self.tag());
         let (mut changes, mut offsets) = (Changes::default(), Vec::new());
-        for (index, state) in self.partitions.iter().enumerate() {
-            let Some(state) = state.as_ref().filter(|state| state.touched) else { continue };
+        self.transaction.asked_ms = self.timers_now_ms();
+        for (index, state) in self.partitions.iter_mut().enumerate() {
+            let Some(state) = state.as_mut().filter(|state| state.touched) else { continue };
+            state.snapshots.committing();
             let partition = PartitionId(index as u32);
             let forgets = self.conduct.breaks(ExactlyOnceBug::NoTombstones);
             let entries = state.state.changes().filter(|entry| entry.content.is_some() || !forgets);
@@ -271,6 +278,7 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
         self.transaction.failures = if committed || !any { 0 } else { self.transaction.failures + 1 };
         let wait_ms = self.settings.retry.wait_ms(self.transaction.failures.max(1), &mut self.rng);
         let keeps = self.conduct.breaks(ExactlyOnceBug::KeepStateAfterAbort);
+        let (asked_ms, uptime_ms) = (self.transaction.asked_ms, self.now.uptime_ms);
         for (partition, epoch) in self.transaction.close() {
             let next_epoch = Epoch(self.next_epoch);
             let window = self.settings.dedupe.as_ref().map(|dedupe| dedupe.window);
@@ -279,6 +287,8 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
                 continue;
             };
             state.touched = false;
+            let changed = state.state.touched() > 0;
+            state.snapshots.ended(committed, changed, asked_ms, uptime_ms);
             if committed {
                 state.committed = state.next;
                 state.state.committed();

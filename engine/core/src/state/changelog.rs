@@ -75,17 +75,20 @@ impl<'a> Entry<'a> {
     /// When it is not one of ours; nothing of it should be believed then.
     pub fn read(key: Option<&'a [u8]>, value: Option<&'a [u8]>) -> Result<Self, ChangelogError> {
         let name = key.ok_or(ChangelogError::Damaged("it has no key"))?;
-        let (kind, inner) = name.split_first().ok_or(ChangelogError::Damaged("its key is empty"))?;
-        match *kind {
-            ROW if inner.is_empty() => return Err(ChangelogError::Damaged("its key names no table")),
-            TIMER if TimerRef::read_name(inner).is_none() => {
-                return Err(ChangelogError::Damaged("its key is cut off"));
-            }
-            ROW | TIMER => {}
-            form => return Err(ChangelogError::Newer(form)),
-        }
-        let content = value.map(|value| read_content(*kind, name, value)).transpose()?;
+        let kind = kind_of(name)?;
+        let content = value.map(|value| read_content(kind, name, value)).transpose()?;
         Ok(Self { name, content })
+    }
+}
+
+/// What a name from outside says its item is, if it is a name.
+pub(super) fn kind_of(name: &[u8]) -> Result<u8, ChangelogError> {
+    let (kind, inner) = name.split_first().ok_or(ChangelogError::Damaged("its key is empty"))?;
+    match *kind {
+        ROW if inner.is_empty() => Err(ChangelogError::Damaged("its key names no table")),
+        TIMER if TimerRef::read_name(inner).is_none() => Err(ChangelogError::Damaged("its key is cut off")),
+        ROW | TIMER => Ok(*kind),
+        form => Err(ChangelogError::Newer(form)),
     }
 }
 
@@ -99,6 +102,11 @@ fn read_content<'a>(kind: u8, name: &[u8], value: &'a [u8]) -> Result<Content<'a
     if *sum != checksum(name, content) {
         return Err(ChangelogError::Damaged("its checksum is wrong"));
     }
+    content_of(kind, content)
+}
+
+/// An item's content as bytes, read.
+pub(super) fn content_of(kind: u8, content: &[u8]) -> Result<Content<'_>, ChangelogError> {
     if kind == ROW {
         return Ok(Content::Row(content));
     }

@@ -59,6 +59,11 @@ impl Rows {
         self.bytes
     }
 
+    /// Names and values of one part (see [`Shards`]), in no order.
+    pub(super) fn part(&self, part: usize) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.rows.part(part).map(|row| split(row))
+    }
+
     /// Names and values, in no order.
     #[cfg(test)]
     pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {

@@ -21,7 +21,7 @@ use super::thread::Ending;
 use super::wake::Wake;
 use crate::clock;
 use crate::flow::Connection;
-use crate::snapshot::{Board, PartitionSnapshot, Snapshot};
+use crate::snapshot::{Board, PartitionSnapshot, RestoreCounts, Snapshot};
 
 /// Time between two polls of the source that nothing has asked for, and between two snapshots of an idle worker.
 pub(super) const TICK_MS: u64 = 1_000;
@@ -70,6 +70,8 @@ pub(crate) struct Counted {
     pub(super) before: Before,
     pub(super) restarts: u64,
     pub(super) rebalances: u64,
+    /// Of exactly-once workers.
+    pub(super) restores: RestoreCounts,
     pub(super) commits: u64,
     pub(super) commits_failed: u64,
     pub(super) committed_ms: Option<u64>,
@@ -271,6 +273,7 @@ impl<O: Operator> Driver<O> {
             rebuild_ms: self.rebuilds.last_ms(),
             first_effect_ms: self.counted.first_effect_ms,
             timers_fired: None,
+            restores: None,
         };
         let mut board = self.board.lock();
         tell_breakers(&board, &snapshot);

@@ -152,7 +152,8 @@ impl<O: StatefulOperator + 'static> AlmostStateful<O> {
         drop((flow.operator)(&flow.topics));
         let StatefulBuilder { name, source, dedupe, stage, operator, topics, state } = flow;
         let nameless = format!("{:016x}", fastrand::u64(..));
-        let work = ExactlyOnceWork { operator, topics, state, transactions, nameless };
+        let snapshots = std::sync::OnceLock::new();
+        let work = ExactlyOnceWork { operator, topics, state, transactions, nameless, snapshots };
         let (sinks, work, own) = (Sinks::default(), Arc::new(work), Own::default());
         let (commands, missing_topics) = (None, Vec::new());
         Flow { name, source, dedupe, stage, sinks, dead_letters, work, commands, missing_topics, own }

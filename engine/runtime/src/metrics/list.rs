@@ -130,6 +130,55 @@ pub const METRICS: &[Metric] = &[
         }),
     ),
     Metric::new(
+        "thalweg_restores_total",
+        Counter,
+        "How often the state of a partition was restored.",
+        Worker(|worker, _| Some(worker.restores?.all as f64)),
+    ),
+    Metric::new(
+        "thalweg_restores_from_snapshot_total",
+        Counter,
+        "Of these, how often from a local snapshot and the changelog's tail instead of the whole changelog.",
+        Worker(|worker, _| Some(worker.restores?.from_snapshot as f64)),
+    ),
+    Metric::new(
+        "thalweg_restored_records_total",
+        Counter,
+        "Records of changelogs that were read to restore state.",
+        Worker(|worker, _| Some(worker.restores?.records as f64)),
+    ),
+    Metric::new(
+        "thalweg_snapshots_written_total",
+        Counter,
+        "Local snapshots of a partition's state that were written.",
+        Worker(|worker, _| Some(worker.restores?.written as f64)),
+    ),
+    Metric::new(
+        "thalweg_snapshots_refused_total",
+        Counter,
+        "Local snapshots that were found and not used: damaged, of another partition or topic, of a newer version, too old, or \
+         of an offset that the changelog does not hold. The log says which.",
+        Worker(|worker, _| Some(worker.restores?.refused as f64)),
+    ),
+    Metric::new(
+        "thalweg_snapshots_failed_total",
+        Counter,
+        "How often a local snapshot could not be written or read: the disk is full, or the folder can't be used.",
+        Worker(|worker, _| Some(worker.restores?.failed as f64)),
+    ),
+    Metric::new(
+        "thalweg_snapshot_age_seconds",
+        Gauge,
+        "How old the partition's local snapshot is; a restart reads what the changelog has got since.",
+        Partitions(|partition| Some(partition.state?.kept_age_ms? as f64 / 1e3)),
+    ),
+    Metric::new(
+        "thalweg_snapshot_bytes",
+        Gauge,
+        "How large the partition's local snapshot is.",
+        Partitions(|partition| Some(partition.state?.kept_bytes? as f64)),
+    ),
+    Metric::new(
         "thalweg_effects",
         Gauge,
         "Effects waiting or in the air.",

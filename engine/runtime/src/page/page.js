@@ -255,7 +255,9 @@ function stateNote(partitions) {
   const sum = (of) => states.reduce((total, state) => total + (of(state) ?? 0), 0);
   const restoring = states.filter((state) => state.restoring).length;
   const left = restoring ? `, restoring ${restoring}: ${compact(sum((state) => state.restore_left))} records left` : "";
-  return `; ${compact(sum((state) => state.rows))} rows, ${compact(sum((state) => state.timers))} timers${left}`;
+  const loading = states.filter((state) => state.loading).length;
+  const reading = loading ? ` (reading ${loading} local snapshots)` : "";
+  return `; ${compact(sum((state) => state.rows))} rows, ${compact(sum((state) => state.timers))} timers${left}${reading}`;
 }
 
 function empty(name, isEmpty, words) {

@@ -161,12 +161,19 @@ struct PartitionState {
     /// Its changelog is being read, with so much left; the number may not be known yet.
     restoring: bool,
     restore_left: Option<u64>,
+    /// It is its local snapshot that is being read.
+    loading: bool,
+    /// The local snapshot: how old and how large.
+    snapshot_age_ms: Option<u64>,
+    snapshot_bytes: Option<u64>,
 }
 
 impl PartitionState {
     fn of(state: &StateSnapshot) -> Self {
-        let StateSnapshot { rows, timers, bytes, restoring, restore_left } = *state;
-        Self { rows, timers, bytes, restoring, restore_left }
+        let StateSnapshot { rows, timers, bytes, restoring, loading, restore_left, kept_age_ms, kept_bytes } =
+            *state;
+        let (snapshot_age_ms, snapshot_bytes) = (kept_age_ms, kept_bytes);
+        Self { rows, timers, bytes, restoring, restore_left, loading, snapshot_age_ms, snapshot_bytes }
     }
 }
 

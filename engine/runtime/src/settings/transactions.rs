@@ -41,11 +41,21 @@ pub struct StateSettings {
     pub changelog_topic: String,
     /// Bytes of memory for the state of all partitions of the topic together: each may have its part of it.
     pub bytes_max: u64,
+    /// A folder of this machine in which snapshots of the state are kept, so that a restart reads only what the changelog has
+    /// got since; empty: none are. Each instance needs its own; flows of one process may share it.
+    pub snapshot_folder: String,
+    /// Time from one snapshot of a partition to the next, while its state changes.
+    pub snapshot_interval_ms: u64,
 }
 
 impl Default for StateSettings {
     fn default() -> Self {
-        Self { changelog_topic: String::new(), bytes_max: 96 << 20 }
+        Self {
+            changelog_topic: String::new(),
+            bytes_max: 96 << 20,
+            snapshot_folder: String::new(),
+            snapshot_interval_ms: 60_000,
+        }
     }
 }
 
@@ -83,7 +93,8 @@ impl StateSettings {
     /// # Errors
     /// The first value that can't be.
     pub fn check(&self) -> Result<(), SettingError> {
-        within("state.bytes_max", self.bytes_max, 1 << 20, 1 << 40)
+        within("state.bytes_max", self.bytes_max, 1 << 20, 1 << 40)?;
+        within("state.snapshot_interval_ms", self.snapshot_interval_ms, 100, 86_400_000)
     }
 }
 

@@ -8,6 +8,7 @@
 //! nothing were there would overwrite it.
 
 mod encoding;
+pub(crate) mod snapshot_folder;
 mod table;
 mod timers;
 

@@ -104,7 +104,7 @@ impl<O: StatefulOperator> Kept<O> {
                     let found = Positions { partition, committed: None, low: next, high: next + 1 };
                     worker.positioned(fetch, vec![found], now);
                 }
-                Command::Restore { partition, epoch } => {
+                Command::Restore { partition, epoch, .. } => {
                     for (key, value) in &self.changelog {
                         let entry = TrialRecord {
                             key: Some(key.as_slice()),
@@ -113,7 +113,7 @@ impl<O: StatefulOperator> Kept<O> {
                         };
                         worker.restoring(batch_of(partition, epoch, 0, &entry), now);
                     }
-                    worker.restored(partition, epoch, now);
+                    worker.restored(partition, epoch, self.changelog.len() as i64, now);
                 }
                 Command::Read(starts) => self.epoch = starts.first().map_or(self.epoch, |start| start.epoch),
                 Command::Produce(outputs) => {
@@ -181,6 +181,7 @@ fn worker<O: StatefulOperator>(
         retry: RetrySchedule::default(),
         dedupe: None,
         accept_lost_offsets: false,
+        snapshots: None,
     };
     let letters = Box::new(DeadLetters::new("dead-letters"));
     ExactlyOnceWorker::new(settings, operators, topics.0.len() as u8, letters, 0)

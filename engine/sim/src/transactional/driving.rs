@@ -19,7 +19,7 @@ use crate::life::{Life, Reading, State};
 use crate::sabotage::{DriverBug, Sabotage};
 use crate::tally::Count;
 use crate::transactional::client::Client;
-use crate::transactional::event::{Event, Message};
+use crate::transactional::event::{Event, Message, Purpose};
 use crate::transactional::plan::ROOMY_BYTES;
 use crate::transactional::process::{SKEW_MS, Worker};
 use crate::transactional::{LETTERS, World};
@@ -118,8 +118,20 @@ impl World {
             Message::Positioned(fetch, positions) => {
                 self.turn(number, |worker, now| worker.positioned(fetch, positions, now))?;
             }
-            Message::ChangelogEnd(partition, epoch, end) => {
-                self.begin_restoring(number, partition, epoch, end)?;
+            Message::ChangelogEnd(partition, epoch, Purpose::Restore(from), end) => {
+                self.begin_restoring(number, partition, epoch, (from, end))?;
+            }
+            Message::ChangelogEnd(partition, epoch, Purpose::Snapshot, end) => {
+                self.turn(number, |worker, now| worker.changelog_ends(partition, epoch, end, now))?;
+            }
+            Message::SnapshotRead(partition, epoch, bytes) => {
+                self.turn(number, |worker, now| worker.snapshot_read(partition, epoch, &bytes, now))?;
+            }
+            Message::SnapshotEnds(partition, epoch, found) => {
+                self.turn(number, |worker, now| worker.snapshot_ends(partition, epoch, found, now))?;
+            }
+            Message::SnapshotWritten(partition, epoch, written, whole) => {
+                self.snapshot_written(number, partition, epoch, (written, whole))?;
             }
             Message::Restore(partition, epoch) => self.restore(number, partition, epoch)?,
             Message::Notice(to, notice) if member == Some(to) => self.notice(number, notice)?,
@@ -176,7 +188,7 @@ impl World {
         self.trace.note(self.now_ms, &[16, number as u64, u64::from(partition), last as u64], || {
             format!("process {number} reads {partition}/{}..={last}, {} records", reading.next, batch.len())
         });
-        if self.rng.u8(0..100) < 15 {
+        if self.rng.u8(0..100) < self.plan.late_batches_percent {
             // Some of it longer than an aborted transaction takes to be run again.
             let delay_ms = if self.rng.bool() { self.rng.u64(0..60) } else { self.rng.u64(60..1_500) };
             self.processes[number].late.insert((partition, reading.epoch.0));
@@ -247,7 +259,17 @@ impl World {
                 }
             }
             Command::FetchPositions { fetch, partitions } => self.ask_positions(number, fetch, partitions),
-            Command::Restore { partition, epoch } => self.ask_changelog_end(number, partition, epoch),
+            Command::LoadSnapshot { partition, epoch } => self.load_snapshot(number, partition, epoch),
+            Command::Restore { partition, epoch, from } => {
+                self.ask_changelog_end(number, partition, epoch, Purpose::Restore(from));
+            }
+            Command::AskChangelogEnd { partition, epoch } => {
+                self.ask_changelog_end(number, partition, epoch, Purpose::Snapshot);
+            }
+            Command::WriteSnapshot(piece) => self.write_snapshot(number, piece),
+            Command::RefusedSnapshot { partition, refusal } => {
+                self.snapshot_refused(number, partition, &refusal);
+            }
             Command::Read(reads) => {
                 for read in reads {
                     let reading = Reading { epoch: read.epoch, next: read.offset };

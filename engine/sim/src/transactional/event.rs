@@ -39,9 +39,18 @@ pub(crate) enum Event {
     /// A question for positions arrives at the broker.
     AskPositions(Incarnation, FetchId, Vec<PartitionId>),
     /// A question for a changelog's end arrives at the broker.
-    AskChangelogEnd(Incarnation, PartitionId, Epoch),
+    AskChangelogEnd(Incarnation, PartitionId, Epoch, Purpose),
     /// Something arrives at a process.
     Process(Incarnation, Message),
+}
+
+/// What the end of a changelog is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// It is to be read up to there, from that offset on; from the beginning where there is none.
+    Restore(Option<i64>),
+    /// A snapshot.
+    Snapshot,
 }
 
 /// Something that arrives at a process.
@@ -67,10 +76,16 @@ pub(crate) enum Message {
     ProducerReady,
     /// Positions that were asked for.
     Positioned(FetchId, Vec<Positions>),
-    /// A changelog is to be read up to there.
-    ChangelogEnd(PartitionId, Epoch, i64),
+    /// A changelog ends there.
+    ChangelogEnd(PartitionId, Epoch, Purpose, i64),
     /// Time to read more of a changelog.
     Restore(PartitionId, Epoch),
+    /// A piece of a snapshot that is on the disk.
+    SnapshotRead(PartitionId, Epoch, Vec<u8>),
+    /// That was all of it, or there is none.
+    SnapshotEnds(PartitionId, Epoch, bool),
+    /// Whether a piece of a snapshot was written, and all of it if it was the last.
+    SnapshotWritten(PartitionId, Epoch, bool, Option<Vec<u8>>),
     /// The coordinator says something.
     Notice(MemberId, Notice),
     /// The coordinator does not know the member any more.

@@ -1,6 +1,6 @@
 //! What a seed decides before its run begins: sizes, settings, and which faults strike when.
 
-use thalweg_core::exactly_once::ExactlyOnceSettings;
+use thalweg_core::exactly_once::{ExactlyOnceSettings, SnapshotSettings};
 use thalweg_core::retry::RetrySchedule;
 use thalweg_core::state::StateLimits;
 use thalweg_core::worker::DedupeSettings;
@@ -25,10 +25,12 @@ pub(crate) enum Trouble {
     LateMarkers,
     /// Changelogs are read slowly.
     SlowRestores,
+    /// Disks are full.
+    DiskFull,
 }
 
 impl Trouble {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::RequestsLost,
         Self::AnswersLost,
         Self::Slow,
@@ -36,6 +38,7 @@ impl Trouble {
         Self::EndsLost,
         Self::LateMarkers,
         Self::SlowRestores,
+        Self::DiskFull,
     ];
 }
 
@@ -87,13 +90,17 @@ pub(crate) struct Plan {
     pub(crate) transaction_timeout_ms: u64,
     /// How long tombstones stay.
     pub(crate) delete_retention_ms: u64,
+    /// Of the snapshots that are read, how many are not as they were written.
+    pub(crate) snapshots_harmed_percent: u8,
+    /// Of the batches that are read, how many lie around before they are looked at.
+    pub(crate) late_batches_percent: u8,
     /// In the order of time.
     pub(crate) faults: Vec<(u64, Fault)>,
 }
 
 impl Plan {
     pub(crate) fn of(rng: &mut fastrand::Rng) -> Self {
-        let produce_for_ms = rng.u64(14_000..34_000);
+        let produce_for_ms = rng.u64(18_000..38_000);
         let mut plan = Self {
             partitions: rng.u32(1..=4),
             outputs: rng.u32(1..=3),
@@ -111,9 +118,21 @@ impl Plan {
             request_timeout_ms: rng.u64(500..2_000),
             transaction_timeout_ms: rng.u64(5_000..12_000),
             // Longer than any restore takes.
-            delete_retention_ms: rng.u64(12_000..14_000),
+            delete_retention_ms: rng.u64(16_000..18_000),
+            snapshots_harmed_percent: rng.u8(40..80),
+            late_batches_percent: 15,
             faults: Vec::new(),
         };
+        plan.worker.snapshots = Some(SnapshotSettings {
+            topic_id: CHANGELOG_ID.to_owned(),
+            interval_ms: rng.u64(50..1_000),
+            age_ms_max: plan.delete_retention_ms / 2,
+            slice_bytes: *pick(rng, &[1, 1, 200, 1 << 20]),
+        });
+        if plan.worker.transaction_runs_max > 2 {
+            // With two records a transaction, little of that would be the end of all progress.
+            plan.late_batches_percent = rng.u8(5..35);
+        }
         plan.draw_faults(rng);
         plan
     }
@@ -156,6 +175,7 @@ impl Plan {
             let by_ms = rng.i64(-7_200_000..7_200_000);
             self.faults.push((rng.u64(2_000..self.produce_for_ms), Fault::ClockJump { process, by_ms }));
         }
+        self.draw_returns(process, rng);
         let troubles =
             [Trouble::EndsLost, Trouble::Refused, Trouble::Slow, Trouble::SlowRestores, Trouble::LateMarkers];
         for trouble in troubles {
@@ -166,7 +186,31 @@ impl Plan {
             }
         }
     }
+
+    /// Partitions come back to processes that have snapshots of them, and not too old ones. `frozen` may be in the middle of
+    /// something.
+    fn draw_returns(&mut self, frozen: usize, rng: &mut fastrand::Rng) {
+        for _ in 0..rng.u8(5..=11) {
+            self.faults.push((rng.u64(2_000..self.heal_at_ms), Fault::Shuffle));
+        }
+        // Only a static member gets its partitions back at once.
+        for _ in 0..if self.static_members { rng.u8(4..=8) } else { 1 } {
+            let process = rng.usize(0..self.processes);
+            if process != frozen || self.processes == 1 {
+                let fault = Fault::Crash { process, down_ms: rng.u64(50..700) };
+                self.faults.push((rng.u64(2_000..self.heal_at_ms), fault));
+            }
+        }
+        if rng.u8(0..100) < 80 {
+            let (percent, for_ms) = (rng.u8(30..90), rng.u64(4_000..12_000));
+            let fault = Fault::Trouble { trouble: Trouble::DiskFull, percent, for_ms };
+            self.faults.push((rng.u64(0..self.produce_for_ms), fault));
+        }
+    }
 }
+
+/// The id of the changelog's topic.
+pub(crate) const CHANGELOG_ID: &str = "changelog";
 
 /// A state of that size holds all keys of a history.
 pub(crate) const ROOMY_BYTES: usize = 1 << 20;
@@ -182,8 +226,11 @@ fn settings(rng: &mut fastrand::Rng) -> ExactlyOnceSettings {
         state: StateLimits { bytes_max, row_bytes_max: 200 },
         drain_deadline_ms: rng.u64(1_000..6_000),
         retry: RetrySchedule { first_ms: rng.u64(20..200), max_ms: rng.u64(500..4_000) },
-        dedupe: Some(DedupeSettings { header: EVENT_ID.to_owned(), window: *pick(rng, &[10, 50, 200]) }),
+        // Without it nothing in the worker sees that it goes back, or jumps ahead.
+        dedupe: (rng.u8(0..100) < 70)
+            .then(|| DedupeSettings { header: EVENT_ID.to_owned(), window: *pick(rng, &[10, 50, 200]) }),
         accept_lost_offsets: false,
+        snapshots: None,
     }
 }
 

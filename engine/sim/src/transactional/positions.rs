@@ -10,7 +10,7 @@ use crate::life::Incarnation;
 use crate::sabotage::DriverBug;
 use crate::tally::Count;
 use crate::transactional::World;
-use crate::transactional::event::{Event, Message};
+use crate::transactional::event::{Event, Message, Purpose};
 use crate::transactional::plan::Trouble;
 use crate::transactional::process::Restoring;
 
@@ -55,10 +55,18 @@ impl World {
     }
 
     /// Asks where the changelog ends.
-    pub(super) fn ask_changelog_end(&mut self, number: usize, partition: PartitionId, epoch: Epoch) {
-        let delay_ms = self.rng.u64(1..30);
+    pub(super) fn ask_changelog_end(
+        &mut self,
+        number: usize,
+        partition: PartitionId,
+        epoch: Epoch,
+        purpose: Purpose,
+    ) {
+        // A question for a snapshot may be asked again for a while, and others may have the partition by then.
+        let late = purpose == Purpose::Snapshot && self.rng.u8(0..100) < 25;
+        let delay_ms = if late { self.rng.u64(100..5_000) } else { self.rng.u64(1..30) };
         let incarnation = self.processes[number].life.incarnation;
-        self.after(delay_ms, Event::AskChangelogEnd(incarnation, partition, epoch));
+        self.after(delay_ms, Event::AskChangelogEnd(incarnation, partition, epoch, purpose));
     }
 
     pub(super) fn tell_changelog_end(
@@ -66,10 +74,15 @@ impl World {
         incarnation: Incarnation,
         partition: PartitionId,
         epoch: Epoch,
+        purpose: Purpose,
     ) {
         let Some(number) = self.living(incarnation) else { return };
         let log = self.cluster.log(Topic::Changelog, partition.0);
         let (stable, high) = (log.last_stable(), log.high);
+        if purpose == Purpose::Snapshot {
+            let delay_ms = self.rng.u64(1..30);
+            return self.tell(number, delay_ms, Message::ChangelogEnd(partition, epoch, purpose, high));
+        }
         self.tally.add(Count::RestoresBehindMarkers, u64::from(stable < high));
         let first = self.processes[number].first_ends.get(&partition.0).copied();
         let end = match first {
@@ -78,7 +91,7 @@ impl World {
             _ => high,
         };
         let delay_ms = self.restore_delay_ms();
-        self.tell(number, delay_ms, Message::ChangelogEnd(partition, epoch, end));
+        self.tell(number, delay_ms, Message::ChangelogEnd(partition, epoch, purpose, end));
     }
 
     pub(super) fn begin_restoring(
@@ -86,14 +99,27 @@ impl World {
         number: usize,
         partition: PartitionId,
         epoch: Epoch,
-        end: i64,
+        (from, end): (Option<i64>, i64),
     ) -> Checked {
         self.trace.note(self.now_ms, &[20, number as u64, u64::from(partition.0)], || {
-            format!("process {number} restores {partition:?} up to {end}")
+            format!("process {number} restores {partition:?} from {from:?} up to {end}")
         });
+        if from.is_some_and(|from| from > end) {
+            let reason = format!("it ends at {end}");
+            return self
+                .turn(number, |worker, now| worker.snapshot_not_in_log(partition, epoch, reason, now));
+        }
+        let skips = self.driver_has(DriverBug::ResumeOneTooLate);
+        let log = self.cluster.log(Topic::Changelog, partition.0);
+        let next = match from {
+            Some(from) if skips => {
+                log.read_committed(from, 1).0.first().map_or(from, |first| first.offset + 1)
+            }
+            from => from.unwrap_or(0),
+        };
         let restoring = &mut self.processes[number].restoring;
         if restoring.get(&partition.0).is_none_or(|restoring| restoring.epoch.0 < epoch.0) {
-            restoring.insert(partition.0, Restoring { epoch, next: 0, end });
+            restoring.insert(partition.0, Restoring { epoch, from, next, end });
             return self.restore(number, partition, epoch);
         }
         Ok(())
@@ -121,7 +147,8 @@ impl World {
         if next >= restoring.end {
             self.processes[number].restoring.remove(&partition.0);
             self.tally.one(Count::Restores);
-            return self.turn(number, |worker, now| worker.restored(partition, epoch, now));
+            self.tally.add(Count::SnapshotsUsed, u64::from(restoring.from.is_some()));
+            return self.turn(number, |worker, now| worker.restored(partition, epoch, restoring.end, now));
         }
         let delay_ms = self.restore_delay_ms();
         self.tell(number, delay_ms, Message::Restore(partition, epoch));

@@ -21,6 +21,8 @@ pub(crate) type Worker = ExactlyOnceWorker<CounterOperator, Behaviour>;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Restoring {
     pub(crate) epoch: Epoch,
+    /// Where reading began, behind a snapshot.
+    pub(crate) from: Option<i64>,
     /// The next offset to read.
     pub(crate) next: i64,
     /// Where it ended when restoring began.
@@ -42,6 +44,10 @@ pub(crate) struct Process {
     /// Where changelogs ended when positions were first asked for: what a careless driver would restore to.
     pub(crate) first_ends: BTreeMap<u32, i64>,
     pub(crate) spare: Vec<Batch>,
+    /// Snapshots by partition: the disk outlives the process.
+    pub(crate) disk: BTreeMap<u32, Vec<u8>>,
+    /// One that is not all written.
+    pub(crate) half_written: Vec<u8>,
 }
 
 impl Process {
@@ -57,6 +63,8 @@ impl Process {
             restoring: BTreeMap::new(),
             first_ends: BTreeMap::new(),
             spare: Vec::new(),
+            disk: BTreeMap::new(),
+            half_written: Vec::new(),
         }
     }
 
@@ -69,5 +77,6 @@ impl Process {
         self.restoring.clear();
         self.first_ends.clear();
         self.spare.clear();
+        self.half_written.clear();
     }
 }

@@ -1,5 +1,6 @@
 //! One run of one seed.
 
+use crate::checks::{NO_PANIC, Violation};
 use crate::run::{Options, Run, catching};
 use crate::sabotage::Behaviour;
 use crate::tally::Count;
@@ -11,7 +12,7 @@ pub fn run(seed: u64, options: Options) -> Run {
     let mut world = World::new(seed, Behaviour(options.sabotage), options.watch);
     let violation = match catching(|| world.run()) {
         Ok(checked) => checked.err(),
-        Err(message) => Some(crate::checks::Violation::new("no_panic", message)),
+        Err(message) => Some(Violation::new(NO_PANIC, message)),
     };
     let mut tally = world.tally.clone();
     tally.add(Count::Rebalances, world.group.rounds.saturating_sub(1));

@@ -13,6 +13,7 @@ mod refusals;
 mod scene;
 mod settings_file;
 mod several_flows;
+mod snapshots;
 mod takeovers;
 mod topics;
 mod written;

@@ -1,5 +1,7 @@
 //! One partition, and one thing at a time.
 
+mod snapshots;
+
 use super::operator::{Counting, Topic};
 use super::world::settings;
 use crate::batch::Batch;
@@ -28,7 +30,12 @@ fn short(command: &Command) -> String {
     match command {
         Command::RenewProducer => "renew".to_owned(),
         Command::FetchPositions { fetch, .. } => format!("fetch {}", fetch.0),
-        Command::Restore { .. } => "restore".to_owned(),
+        Command::LoadSnapshot { .. } => "load".to_owned(),
+        Command::Restore { from: None, .. } => "restore".to_owned(),
+        Command::Restore { from: Some(from), .. } => format!("restore from {from}"),
+        Command::AskChangelogEnd { .. } => "ask end".to_owned(),
+        Command::WriteSnapshot(piece) => format!("write, first: {}, last: {}", piece.first, piece.last),
+        Command::RefusedSnapshot { refusal, .. } => format!("refused: {refusal}"),
         Command::Read(reads) => format!("read from {}", reads[0].offset),
         Command::Produce(outputs) => {
             let lines = outputs.iter().map(|(_, line)| String::from_utf8_lossy(line).into_owned());
@@ -57,7 +64,7 @@ impl Scene {
         scene.assigned();
         scene.worker.producer_ready(scene.now());
         scene.positioned(1, Some((position, String::new())));
-        scene.worker.restored(P, Epoch(0), scene.now());
+        scene.worker.restored(P, Epoch(0), 0, scene.now());
         let read = format!("read from {position}");
         assert_eq!(scene.said(), ["renew", "fetch 1", "restore", &read]);
         scene
@@ -284,7 +291,7 @@ fn only_the_answer_to_the_latest_question_counts() {
     scene.positioned(1, Some((5, String::new())));
     assert!(scene.said().is_empty());
     scene.positioned(2, Some((9, String::new())));
-    scene.worker.restored(P, Epoch(0), scene.now());
+    scene.worker.restored(P, Epoch(0), 0, scene.now());
     assert_eq!(scene.said(), ["restore", "read from 9"]);
 }
 
@@ -314,7 +321,7 @@ fn overdue_timers_fire_before_records_and_in_their_order() {
     let deadline_ms = |index: usize| Some(Content::Timer(UNIX_MS + [30, 10, 5_000][index]));
     let entries = (0..3).map(|index| Entry { name: &names[index], content: deadline_ms(index) });
     scene.restore(&entries.collect::<Vec<_>>());
-    scene.worker.restored(P, Epoch(0), scene.now());
+    scene.worker.restored(P, Epoch(0), 0, scene.now());
     let (first, second) = (UNIX_MS + 10, UNIX_MS + 30);
     let now_ms = UNIX_MS + 1_000;
     let fired = format!("produce [timer 0 1 {first} {now_ms} 1, timer 0 3 {second} {now_ms} 2]");
@@ -339,7 +346,7 @@ fn overdue_timers_are_not_committed_turn_by_turn() {
         (0..2_500i64).map(|id| [&[2, 1, (id % 16) as u8][..], &id.to_le_bytes()].concat()).collect();
     let due = names.iter().map(|name| Entry { name, content: Some(Content::Timer(UNIX_MS)) });
     scene.restore(&due.collect::<Vec<_>>());
-    scene.worker.restored(P, Epoch(0), scene.now());
+    scene.worker.restored(P, Epoch(0), 0, scene.now());
     let mut turns = 0;
     while scene.worker.read_limits(P).is_some() {
         scene.worker.idle(scene.now());

@@ -76,6 +76,7 @@ pub(super) fn settings() -> ExactlyOnceSettings {
         retry: RetrySchedule::default(),
         dedupe: Some(DedupeSettings { header: "id".to_owned(), window: WINDOW }),
         accept_lost_offsets: false,
+        snapshots: None,
     }
 }
 
@@ -296,7 +297,7 @@ impl World {
                 });
                 self.members[member].worker.positioned(fetch, positions.collect(), now);
             }
-            Some(Command::Restore { partition, epoch }) => self.restore(member, partition, epoch),
+            Some(Command::Restore { partition, epoch, .. }) => self.restore(member, partition, epoch),
             Some(Command::Read(reads)) => {
                 for read in reads {
                     self.members[member].reading[read.partition.index()] = Some((read.epoch, read.offset));
@@ -326,6 +327,12 @@ impl World {
             Some(Command::Fail(error)) => panic!("{error}"),
             Some(Command::Stopped { .. }) => panic!("nobody asked it to stop"),
             Some(Command::Warn(_)) | None => {}
+            Some(
+                Command::LoadSnapshot { .. }
+                | Command::AskChangelogEnd { .. }
+                | Command::WriteSnapshot(_)
+                | Command::RefusedSnapshot { .. },
+            ) => panic!("there are no snapshots here"),
         }
     }
 
@@ -340,7 +347,7 @@ impl World {
             }
             worker.restoring(batch, now);
         }
-        worker.restored(partition, epoch, now);
+        worker.restored(partition, epoch, self.changelogs[partition.index()].len() as i64, now);
     }
 
     /// The offsets come first: with them, the group fences who does not own their partitions any more.

@@ -2,7 +2,6 @@
 
 use thalweg_connectors::kafka::transactor::{TransactionEnd, TransactionOffset};
 use thalweg_core::exactly_once::{Changes, Command, StatefulOperator};
-use thalweg_core::position::{Epoch, PartitionId};
 use thalweg_core::time::Now;
 use thalweg_core::worker::CommitEntry;
 
@@ -18,7 +17,13 @@ impl<O: StatefulOperator> Driver<O> {
                 Command::FetchPositions { fetch, partitions } => {
                     self.source.fetch_positions(fetch, &partitions);
                 }
-                Command::Restore { partition, epoch } => self.begin_restore(partition, epoch, now),
+                Command::LoadSnapshot { partition, epoch } => self.load_snapshot(partition, epoch),
+                Command::Restore { partition, epoch, from } => {
+                    self.begin_restore((partition, epoch), from, now);
+                }
+                Command::AskChangelogEnd { partition, epoch } => self.ask_changelog_end(partition, epoch),
+                Command::WriteSnapshot(piece) => self.write_snapshot(piece),
+                Command::RefusedSnapshot { partition, refusal } => self.refused_snapshot(partition, &refusal),
                 Command::Read(starts) => {
                     starts.iter().for_each(|start| self.reading.start(start.partition));
                     let starts: Vec<_> =
@@ -38,6 +43,7 @@ impl<O: StatefulOperator> Driver<O> {
                 Command::Release(partitions) => {
                     self.reading.stop(&partitions);
                     self.changelogs.stop(&partitions);
+                    self.local.forget(&partitions);
                     self.source.release(&partitions);
                 }
                 Command::Stopped { clean } => self.stopped(clean),
@@ -48,16 +54,6 @@ impl<O: StatefulOperator> Driver<O> {
                 }
                 Command::Warn(warning) => tracing::warn!("{warning}"),
             }
-        }
-    }
-
-    fn begin_restore(&mut self, partition: PartitionId, epoch: Epoch, now: Now) {
-        let Some((_, number)) = self.source.partitions().name(partition) else {
-            unreachable!("ids come from the source's table")
-        };
-        if let Err(error) = self.changelogs.begin(partition, epoch, number) {
-            let name = self.names(&[partition]);
-            self.fail(format!("the state of {name} can't be restored: {error}"), now);
         }
     }
 

@@ -40,6 +40,7 @@ impl<O: StatefulOperator> Driver<O> {
                 let partition_name = self.names(&[partition]);
                 tracing::warn!(partition = %partition_name, offset, "the log does not hold this offset: {reason}");
                 self.changelogs.stop(&[partition]);
+                self.local.forget(&[partition]);
                 self.worker.out_of_range(partition, now);
             }
             SourceEvent::PartitionFailed { partition, reason } => {
@@ -69,6 +70,7 @@ impl<O: StatefulOperator> Driver<O> {
     fn forget(&mut self, ids: &[PartitionId]) {
         self.reading.stop(ids);
         self.changelogs.stop(ids);
+        self.local.forget(ids);
         self.rebuilds.forget(ids);
     }
 

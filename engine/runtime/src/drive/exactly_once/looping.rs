@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use thalweg_connectors::kafka::changelog::{Changelogs, RestoreEvent};
+use thalweg_connectors::kafka::changelog::Changelogs;
 use thalweg_connectors::kafka::source::KafkaSource;
 use thalweg_connectors::kafka::transactor::{Transactor, TransactorSettings};
 use thalweg_core::exactly_once::{ExactlyOnceWorker, StatefulOperator};
@@ -14,14 +14,16 @@ use super::super::reading::Reading;
 use super::super::rebuild::Rebuilds;
 use super::super::thread::Ending;
 use super::super::wake::Wake;
+use super::local::Local;
 use super::transaction::OpenTransaction;
 use crate::clock;
 use crate::letters::LetterCounts;
 use crate::page::latest_letters::LatestLetters;
 use crate::snapshot::Board;
 
-/// Batches of changelogs taken in one turn: restoring must not keep the worker from its other partitions.
-const RESTORED_A_TURN: usize = 8;
+/// Batches of changelogs, or pieces of snapshots, taken in one turn: restoring must not keep the worker from its other
+/// partitions.
+pub(super) const RESTORED_A_TURN: usize = 8;
 
 /// A worker and all that it talks to.
 pub(super) struct Driver<O> {
@@ -30,6 +32,7 @@ pub(super) struct Driver<O> {
     pub(super) transactor: Transactor,
     pub(super) transactor_settings: TransactorSettings,
     pub(super) changelogs: Changelogs,
+    pub(super) local: Local,
     pub(super) wake: Arc<Wake>,
     pub(super) board: Board,
     pub(super) reading: Reading,
@@ -115,28 +118,6 @@ impl<O: StatefulOperator> Driver<O> {
             self.publish(now);
         }
         restored || (read && self.reading.is_ready(|id| self.worker.read_limits(id).is_some()))
-    }
-
-    /// Takes in what there is of changelogs. Answers whether there may be more.
-    fn restore(&mut self, now: Now) -> bool {
-        for _ in 0..RESTORED_A_TURN {
-            let reading = &mut self.reading;
-            let Some(event) = self.changelogs.poll(|| reading.empty_batch()) else { return false };
-            match event {
-                RestoreEvent::Records(batch) => self.worker.restoring(batch, now),
-                RestoreEvent::Done(partition, epoch) => {
-                    tracing::info!(partition = %self.names(&[partition]), "state restored");
-                    self.worker.restored(partition, epoch, now);
-                }
-                RestoreEvent::Failed(partition, reason) => {
-                    let name = self.names(&[partition]);
-                    self.fail(format!("the state of {name} can't be restored: {reason}"), now);
-                }
-                RestoreEvent::Warning(text) => tracing::warn!("restoring: {text}"),
-            }
-            self.obey(now);
-        }
-        true
     }
 
     /// Reads one batch, of the first partition in turn that has something. Answers whether one was read.

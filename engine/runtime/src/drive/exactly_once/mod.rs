@@ -2,11 +2,13 @@
 
 mod commands;
 mod events;
+mod local;
 mod looping;
 mod publish;
 mod transaction;
 
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use thalweg_connectors::kafka::changelog::Changelogs;
@@ -14,7 +16,9 @@ use thalweg_connectors::kafka::dead_letter::DeadLetters;
 use thalweg_connectors::kafka::source::KafkaSource;
 use thalweg_connectors::kafka::topics::Topics;
 use thalweg_connectors::kafka::transactor::{Transactor, TransactorSettings};
-use thalweg_core::exactly_once::{ExactlyOnceSettings, ExactlyOnceWorker, StatefulOperator};
+use thalweg_core::exactly_once::{
+    ExactlyOnceSettings, ExactlyOnceWorker, SnapshotSettings, StatefulOperator,
+};
 use thalweg_core::retry::RetrySchedule;
 use thalweg_core::state::StateLimits;
 
@@ -28,12 +32,25 @@ use crate::exit::ExitError;
 use crate::flow::{Flow, Log, OutputTopics};
 use crate::settings::{EngineSettings, SettingError, StateSettings, TransactionSettings};
 use crate::startup::RECORD_BYTES_MAX;
+use crate::state::snapshot_folder::{SnapshotFolder, SnapshotThread};
 use crate::trial::{Answer, Kept, Lasts, TrialRecord, Tried, UNIX_MS};
+use local::Local;
 use looping::Driver;
 use transaction::OpenTransaction;
 
 /// A row must fit into a record of the changelog, beside what a record has around it.
 const ROW_BYTES_MAX: usize = RECORD_BYTES_MAX as usize - (64 << 10);
+
+/// So much of a snapshot is taken in one turn, or a part of the partition's rows or timers (1/64) if that is more: a few
+/// milliseconds of encoding.
+const SLICE_BYTES: u64 = 256 << 10;
+
+/// What is kept of the state's memory for the piece of a snapshot that is on its way to the disk, where snapshots are taken:
+/// this part.
+const SNAPSHOT_PART: u64 = 16;
+
+/// Where snapshots are kept, and when they are taken; or why they can't be.
+pub(crate) type SnapshotsKept = Result<(Arc<SnapshotFolder>, SnapshotSettings), String>;
 
 /// The operator of an exactly-once flow, and what it works with.
 pub(crate) struct ExactlyOnceWork<O> {
@@ -44,6 +61,8 @@ pub(crate) struct ExactlyOnceWork<O> {
     pub(crate) transactions: TransactionSettings,
     /// What stands for the instance's name in transactional ids where it has none: drawn once for the process.
     pub(crate) nameless: String,
+    /// Local snapshots, once it is known whether they can be kept.
+    pub(crate) snapshots: OnceLock<SnapshotsKept>,
 }
 
 impl<O: StatefulOperator + 'static> Work for ExactlyOnceWork<O> {
@@ -58,6 +77,7 @@ impl<O: StatefulOperator + 'static> Work for ExactlyOnceWork<O> {
         }
         let topic = self.changelog(flow);
         let found = topics.ensure_changelog(&topic, &log.topic, log.partitions).map_err(ExitError::failed)?;
+        self.open_snapshots(topics, &topic, &found.id);
         Ok(Some(Log { topic, topic_id: found.id, partitions: found.partitions }))
     }
 
@@ -101,6 +121,44 @@ impl<O: StatefulOperator> ExactlyOnceWork<O> {
         }
     }
 
+    /// Makes ready for local snapshots. Where that can't be, the flow goes on without them.
+    fn open_snapshots(&self, topics: &Topics, changelog: &str, topic_id: &str) {
+        let StateSettings { snapshot_folder, snapshot_interval_ms, bytes_max, .. } = &self.state;
+        if snapshot_folder.is_empty() {
+            return;
+        }
+        let open = || {
+            let retention_ms = topics.delete_retention_ms(changelog).map_err(|error| error.to_string())?;
+            let retention_ms =
+                retention_ms.ok_or("the brokers don't say the changelog's delete.retention.ms")?;
+            let folder = SnapshotFolder::open(Path::new(snapshot_folder), changelog)?;
+            let slice_bytes = SLICE_BYTES.min(bytes_max / 64);
+            let settings = SnapshotSettings {
+                topic_id: topic_id.to_owned(),
+                interval_ms: *snapshot_interval_ms,
+                age_ms_max: retention_ms / 2,
+                slice_bytes: usize::try_from(slice_bytes).unwrap_or(usize::MAX),
+            };
+            Ok((Arc::new(folder), settings))
+        };
+        let opened: SnapshotsKept = open();
+        if let Err(error) = &opened {
+            tracing::warn!(
+                "no local snapshots of the state, restarts will read the whole changelog: {error}"
+            );
+        }
+        // Asked for once a process.
+        let _ = self.snapshots.set(opened);
+    }
+
+    /// The thread for a worker's snapshots; `None`: there are none.
+    fn snapshot_thread(&self, number: u16, wake: &Arc<super::wake::Wake>) -> Option<SnapshotThread> {
+        let (folder, _) = self.snapshots.get()?.as_ref().ok()?;
+        let wake = Arc::clone(wake);
+        let started = SnapshotThread::start(Arc::clone(folder), number, Arc::new(move || wake.reply()));
+        started.inspect_err(|error| tracing::warn!("no local snapshots of the state: {error}")).ok()
+    }
+
     /// Of that worker: the same after a restart, and no other's.
     fn transactional_id(&self, flow: &Flow, number: u16) -> String {
         let group = &flow.source.settings.group;
@@ -114,7 +172,7 @@ impl<O: StatefulOperator> ExactlyOnceWork<O> {
         &self,
         plan: &Plan,
         Place { number, wake, board }: Place,
-        counted: Counted,
+        mut counted: Counted,
     ) -> Result<Driver<O>, ExitError> {
         let Plan { flow, engine, dead_letter_topic, .. } = plan;
         let changelog = self.changelog(flow);
@@ -140,13 +198,20 @@ impl<O: StatefulOperator> ExactlyOnceWork<O> {
         let letters = Box::new(DeadLetters::new(dead_letter_topic.as_str()));
         let sinks = u8::try_from(self.topics.0.len()).unwrap_or(u8::MAX);
         let operator = (self.operator)(&self.topics);
-        let settings = self.worker_settings(plan);
+        let thread = self.snapshot_thread(number, &wake);
+        let mut settings = self.worker_settings(plan);
+        if thread.is_none() {
+            settings.snapshots = None;
+            let wanted = !self.state.snapshot_folder.is_empty();
+            counted.restores.failed = counted.restores.failed.max(u64::from(wanted));
+        }
         Ok(Driver {
             worker: ExactlyOnceWorker::new(settings, operator, sinks, letters, fastrand::u64(..)),
             source,
             transactor: transactor.map_err(ExitError::failed)?,
             transactor_settings,
             changelogs: Changelogs::new(&kafka, &changelog, waking(&wake)),
+            local: Local::new(thread),
             wake,
             board,
             reading: Reading::default(),
@@ -172,6 +237,9 @@ impl<O: StatefulOperator> ExactlyOnceWork<O> {
     fn worker_settings(&self, plan: &Plan) -> ExactlyOnceSettings {
         let Plan { flow, engine, log, .. } = plan;
         let transactions = &self.transactions;
+        let takes = !self.state.snapshot_folder.is_empty();
+        let state_bytes_max =
+            self.state.bytes_max - if takes { self.state.bytes_max / SNAPSHOT_PART } else { 0 };
         ExactlyOnceSettings {
             flow: flow.name.to_owned(),
             operator: flow.stage.to_owned(),
@@ -180,7 +248,7 @@ impl<O: StatefulOperator> ExactlyOnceWork<O> {
             transaction_bytes_max: usize::try_from(transactions.bytes_max).unwrap_or(usize::MAX),
             // At worst this process gets all of them.
             state: StateLimits {
-                bytes_max: usize::try_from(self.state.bytes_max / u64::from(log.partitions.max(1)))
+                bytes_max: usize::try_from(state_bytes_max / u64::from(log.partitions.max(1)))
                     .unwrap_or(usize::MAX),
                 row_bytes_max: ROW_BYTES_MAX,
             },
@@ -188,6 +256,11 @@ impl<O: StatefulOperator> ExactlyOnceWork<O> {
             retry: RetrySchedule::default(),
             dedupe: flow.dedupe.as_ref().map(|dedupe| dedupe.0.clone()),
             accept_lost_offsets: engine.accept_lost_offsets,
+            snapshots: self
+                .snapshots
+                .get()
+                .and_then(|kept| kept.as_ref().ok())
+                .map(|(_, settings)| settings.clone()),
         }
     }
 }

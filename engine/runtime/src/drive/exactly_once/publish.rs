@@ -31,7 +31,7 @@ impl<O: StatefulOperator> Driver<O> {
             latencies: all.latencies,
             sizes: all.sizes,
             sinks: self.outputs().collect(),
-            partitions: self.partitions().collect(),
+            partitions: self.partitions(now).collect(),
             reserved_bytes: 0,
             held_keys: 0,
             restarts: counted.restarts,
@@ -42,6 +42,7 @@ impl<O: StatefulOperator> Driver<O> {
             rebuild_ms: self.rebuilds.last_ms(),
             first_effect_ms: counted.first_effect_ms,
             timers_fired: Some(all.fired + self.worker.fired()),
+            restores: Some(counted.restores),
         };
     }
 
@@ -52,7 +53,7 @@ impl<O: StatefulOperator> Driver<O> {
         })
     }
 
-    fn partitions(&self) -> impl Iterator<Item = PartitionSnapshot> {
+    fn partitions(&self, now: Now) -> impl Iterator<Item = PartitionSnapshot> {
         let ends = self.source.read_until();
         self.worker.progress().filter_map(move |progress| {
             let (topic, number) = self.source.partitions().name(progress.partition)?;
@@ -78,7 +79,10 @@ impl<O: StatefulOperator> Driver<O> {
                     timers: progress.timers as u64,
                     bytes: progress.state_bytes as u64,
                     restoring: progress.restoring,
+                    loading: progress.loading,
                     restore_left: restore.and_then(|restore| restore.left),
+                    kept_age_ms: progress.snapshot.map(|kept| now.uptime_ms.saturating_sub(kept.complete_ms)),
+                    kept_bytes: progress.snapshot.map(|kept| kept.bytes),
                 }),
             })
         })

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use thalweg_core::SinkStatus;
 
 use super::*;
-use crate::snapshot::{PartitionSnapshot, StateSnapshot};
+use crate::snapshot::{PartitionSnapshot, RestoreCounts, StateSnapshot};
 
 const NOW: Now = Now { uptime_ms: 70_000, unix_ms: 1_700_000_000_000 };
 
@@ -18,6 +18,8 @@ fn snapshot() -> Snapshot {
     snapshot.accounts.outcomes = [1, 2, 0, 7, 1];
     snapshot.restarts = 3;
     snapshot.timers_fired = Some(4);
+    snapshot.restores =
+        Some(RestoreCounts { all: 5, from_snapshot: 4, records: 90, refused: 1, written: 6, failed: 2 });
     for (value, times) in [(0, 1), (3, 5), (40, 1)] {
         snapshot.latencies.end_to_end_ms.record_n(value, times).unwrap();
     }
@@ -34,7 +36,16 @@ fn snapshot() -> Snapshot {
         done_until: 95,
         open: 1,
         high: Some(100),
-        state: Some(StateSnapshot { rows: 3, timers: 2, bytes: 500, restoring: true, restore_left: Some(9) }),
+        state: Some(StateSnapshot {
+            rows: 3,
+            timers: 2,
+            bytes: 500,
+            restoring: true,
+            loading: false,
+            restore_left: Some(9),
+            kept_age_ms: Some(7_000),
+            kept_bytes: Some(400),
+        }),
     }];
     snapshot
 }
@@ -169,6 +180,12 @@ fn values_are_those_of_the_snapshot() {
     let of_state = |name: &str| of_one(name, &[("topic", NASTY), ("partition", "4")]);
     let state = ["rows", "timers", "bytes"].map(|what| of_state(&format!("thalweg_state_{what}")));
     assert_eq!((state, of_state("thalweg_restore_left_records")), ([3.0, 2.0, 500.0], 9.0));
+    let restores = ["restores", "restores_from_snapshot", "restored_records"]
+        .map(|what| format!("thalweg_{what}_total"));
+    assert_eq!(restores.map(|name| of_one(&name, &[])), [5.0, 4.0, 90.0]);
+    let snapshots = ["refused", "written", "failed"].map(|what| format!("thalweg_snapshots_{what}_total"));
+    assert_eq!(snapshots.map(|name| of_one(&name, &[])), [1.0, 6.0, 2.0]);
+    assert_eq!((of_state("thalweg_snapshot_age_seconds"), of_state("thalweg_snapshot_bytes")), (7.0, 400.0));
     assert_eq!(of_one("thalweg_timers_fired_total", &[]), 4.0);
     assert_eq!(of_one("thalweg_commit_age_seconds", &[]), 1.0);
     assert_eq!(of_one("thalweg_worker_restarts_total", &[]), 3.0);

@@ -85,15 +85,26 @@ fn where_records_went_adds_up_over_all_workers() {
 #[test]
 fn partitions_are_sorted_and_know_their_worker() {
     let mut restoring = worker(1);
-    restoring.partitions[0].state =
-        Some(StateSnapshot { rows: 3, timers: 2, bytes: 500, restoring: true, restore_left: Some(9) });
+    restoring.partitions[0].state = Some(StateSnapshot {
+        rows: 3,
+        timers: 2,
+        bytes: 500,
+        restoring: true,
+        loading: false,
+        restore_left: Some(9),
+        kept_age_ms: Some(7_000),
+        kept_bytes: Some(400),
+    });
     let told = told(&view(vec![restoring, worker(0)]));
     let partition = |index: usize| told["partitions"][index].clone();
     let wanted = json!({
         "topic": "orders-v1", "number": 0, "worker": 1, "committed": 80, "finished": 90, "end": 120, "lag": 30,
         "open": 7, "state": null,
     });
-    let state = json!({"rows": 3, "timers": 2, "bytes": 500, "restoring": true, "restore_left": 9});
+    let state = json!({
+        "rows": 3, "timers": 2, "bytes": 500, "restoring": true, "restore_left": 9, "loading": false,
+        "snapshot_age_ms": 7_000, "snapshot_bytes": 400,
+    });
     assert_eq!(partition(1)["state"], state);
     assert_eq!((partition(0), &partition(1)["number"]), (wanted, &json!(1)));
     assert_eq!(told["workers"][0]["commit_age_ms"], 1_000);
