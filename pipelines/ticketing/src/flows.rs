@@ -139,10 +139,11 @@ fn begin<O: StatefulOperator + 'static>(
     operator: impl Fn(&OutputTopics) -> O + Send + Sync + 'static,
 ) -> StatefulBuilder<O> {
     let changelog_topic = settings.topics.internal(&format!("{name}-changelog"));
-    Flow::named(name)
-        .source(place.source(settings))
-        .stateful(name, operator)
-        .state(&StateSettings { changelog_topic, bytes_max: settings.state.bytes_max })
+    Flow::named(name).source(place.source(settings)).stateful(name, operator).state(&StateSettings {
+        changelog_topic,
+        bytes_max: settings.state.bytes_max,
+        ..StateSettings::default()
+    })
 }
 
 /// What can't be read becomes a dead letter in a topic of the flow's own: several flows read one topic.

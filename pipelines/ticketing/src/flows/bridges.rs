@@ -77,6 +77,7 @@ fn bridge(
     let (topics, inbox) = (&settings.topics, settings.topics.internal(inbox));
     let flow = begin(settings, name, place, move |topics| Bridge::new(topics.find("inbox"), concerns));
     let changelog_topic = topics.internal(&format!("{name}-changelog"));
-    let flow = flow.topic("inbox", &inbox).state(&StateSettings { changelog_topic, bytes_max: STATE_BYTES });
+    let state = StateSettings { changelog_topic, bytes_max: STATE_BYTES, ..StateSettings::default() };
+    let flow = flow.topic("inbox", &inbox).state(&state);
     end(settings, name, flow).make_missing([topics.log(place.topic), topics.log(&inbox)])
 }
