@@ -180,8 +180,9 @@ mod tests {
         }
         let foreign = entry("charge").replace("t1.o1", "t1.o2");
         assert_eq!(outcome(&charge(), Ended::Found { body: foreign.as_bytes() }), "unreadable");
-        let refused =
-            |request, status, body: &str| outcome(request, Ended::Refused { status, body: body.as_bytes() });
+        let refused = |request: &Request, status, body: &str| {
+            outcome(request, Ended::Refused { status, body: body.as_bytes() })
+        };
         assert_eq!(refused(&charge(), 402, r#"{"detail":"no\n money"}"#), "declined: no money");
         assert_eq!(refused(&charge(), 402, "?"), "declined: declined");
         assert_eq!(refused(&charge(), 422, "?"), "nothing");
