@@ -43,7 +43,14 @@ impl Programs {
 fn build(profile: &str, wanted: &[(&str, &str)]) -> Result<PathBuf, TestbedError> {
     let root = crate::stages::workspace_root();
     let mut arguments = vec!["build", "--profile", profile];
-    wanted.iter().for_each(|(package, name)| arguments.extend(["--package", package, "--bin", name]));
+    if profile == "dev" {
+        // As the tests have them: what a test needs besides decides the features of dependencies, and most of these would be
+        // built a second time without one.
+        arguments.extend(["--workspace", "--test", "tidy"]);
+        wanted.iter().for_each(|(_, name)| arguments.extend(["--bin", name]));
+    } else {
+        wanted.iter().for_each(|(package, name)| arguments.extend(["--package", package, "--bin", name]));
+    }
     eprintln!("cargo {}", arguments.join(" "));
     let mut cargo = Command::new("cargo");
     let status = cargo.args(&arguments).current_dir(root).stdin(Stdio::null()).status();
