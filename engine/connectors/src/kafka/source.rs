@@ -345,7 +345,11 @@ impl KafkaSource {
         bytes_max: usize,
     ) -> usize {
         let Self { open, reader, found, wake, .. } = self;
-        let Some(reading) = open.as_mut().and_then(|open| open.reading(partition)) else { return 0 };
+        let Some(reading) = open.as_mut().and_then(|open| open.reading(partition)) else {
+            // Of no epoch that anybody is in, and empty: it may have held something.
+            batch.reset(partition, Epoch(0));
+            return 0;
+        };
         let known = found.len();
         let read = reading.read(partition, reader, batch, (records_max, bytes_max), found);
         if found.len() > known {

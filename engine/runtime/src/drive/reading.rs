@@ -65,7 +65,10 @@ impl Reading {
         batch
     }
 
-    pub(super) fn take_back(&mut self, batch: Batch) {
+    /// Keeps the batch for another read, and nothing of what is in it: a read that finds its partition gone leaves a batch as
+    /// it is, and what was a changelog's a moment ago must not be taken for what was read.
+    pub(super) fn take_back(&mut self, mut batch: Batch) {
+        batch.reset(PartitionId(0), Epoch(0));
         let spare_bytes = self.spare_bytes + batch.capacity_bytes();
         if spare_bytes <= SPARE_BYTES_MAX {
             self.spare_bytes = spare_bytes;
@@ -96,6 +99,16 @@ mod tests {
         reading.take_back(large());
         assert_eq!(reading.spare.len(), 2);
         assert!(reading.spare_bytes <= SPARE_BYTES_MAX);
+    }
+
+    #[test]
+    fn a_batch_that_is_used_again_is_empty() {
+        let mut reading = Reading::default();
+        let mut batch = Batch::new(id(5), Epoch(2));
+        batch.push(7, 0, Some(b"of a changelog"), None, &[]);
+        reading.take_back(batch);
+        let batch = reading.empty_batch();
+        assert_eq!((batch.len(), batch.last_offset()), (0, None));
     }
 
     #[test]
