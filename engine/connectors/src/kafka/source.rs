@@ -346,7 +346,7 @@ impl KafkaSource {
     ) -> usize {
         let Self { open, reader, found, wake, .. } = self;
         let Some(reading) = open.as_mut().and_then(|open| open.reading(partition)) else {
-            // Of no epoch that anybody is in, and empty: it may have held something.
+            // Empty, whatever it held: callers look at what is in it.
             batch.reset(partition, Epoch(0));
             return 0;
         };
