@@ -2,8 +2,14 @@
 //!
 //! Other than a real one: it keeps the newest [`PARTITION_BYTES_MAX`] of each partition, in memory, and drops what is
 //! older, read or not; topics are made here and not by clients (CreateTopics and CreatePartitions are missing), so
-//! topics for dead letters must be named at the start; offsets by time are missing; transactions don't isolate; a group's
-//! first member waits 3 s for others to come. Topics have ids, and commits keep their metadata.
+//! topics for dead letters must be named at the start; offsets by time and topics' settings are missing; a group's first
+//! member waits 3 s for others to come. Topics have ids, and commits keep their metadata.
+//!
+//! Transactions are taken and answered, and do nothing: readers of what is committed see records at once, also those of a
+//! transaction that is aborted or never ends, and offsets that are sent to a transaction are forgotten
+//! (`rd_kafka_mock_handle_TxnOffsetCommit` in librdkafka 2.12.1 reads and drops them). So an exactly-once flow runs here, and
+//! is exactly once as long as nothing fails: a worker that has to look up what it committed finds nothing, and begins at
+//! the first record again.
 
 use std::time::Duration;
 

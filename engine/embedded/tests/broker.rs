@@ -8,12 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use kafka_cluster::{PATIENCE, TestWorker, block_on};
+use rdkafka::config::ClientConfig;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use thalweg_connectors::kafka::event::{CommitOutcome, SourceEvent};
 use thalweg_connectors::kafka::produce::Produce;
 use thalweg_connectors::kafka::producer::KafkaProducer;
 use thalweg_connectors::kafka::settings::{GroupProtocol, GroupSettings, KafkaSettings};
 use thalweg_connectors::kafka::sink::KafkaSink;
 use thalweg_connectors::kafka::topics::{Kept, TopicError, TopicShape, Topics};
+use thalweg_connectors::kafka::transactions::{Position, Transactions, Written};
 use thalweg_core::failure::Verdict;
 use thalweg_core::flight::Flight;
 use thalweg_core::headers::{Headers, encode_headers};
@@ -250,4 +253,60 @@ fn what_is_unread_is_dropped_above_the_limit_and_kept_by_who_counts_it() {
         assert_eq!(worker.event(told).is_some(), is_lost, "{topic}: {:?}", worker.events);
         assert!(worker.source.close(true).wait(PATIENCE));
     }
+}
+
+/// So that whoever runs an exactly-once flow here knows what that is worth, and hears when a newer broker is better.
+#[test]
+fn transactions_are_answered_and_do_not_isolate_and_their_offsets_are_forgotten() {
+    let broker = started();
+    let settings = settings(&broker);
+    let mut transactions = Transactions::begin(&settings, "id").unwrap();
+    let record = |value| Produce {
+        topic: "events.dlq",
+        partition: Some(0),
+        key: None,
+        value: Some(value),
+        headers: Headers::default(),
+    };
+    let position =
+        || [Position { topic: "events", partition: 0, next_offset: 7, metadata: "e1;n=1".to_owned() }];
+    for value in [&b"one"[..], b"two"] {
+        let written = transactions.write(&[record(value)], &position()).unwrap();
+        assert!(matches!(written, Written::Committed), "{written:?}");
+    }
+    let topics = Topics::connect(&settings, Duration::from_secs(5)).unwrap();
+    // No markers.
+    assert_eq!(topics.end_of("events.dlq", 0).unwrap(), 2);
+    assert_eq!(topics.committed("events", PARTITIONS).unwrap(), vec![None; PARTITIONS as usize]);
+
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", broker.brokers()).set("transactional.id", "aborts");
+    let producer: BaseProducer = config.create().unwrap();
+    producer.init_transactions(PATIENCE).unwrap();
+    producer.begin_transaction().unwrap();
+    let never: BaseRecord<'_, (), str> = BaseRecord::to("events.dlq").partition(0).payload("never");
+    producer.send(never).map_err(|(error, _)| error).unwrap();
+    producer.flush(PATIENCE).unwrap();
+    producer.abort_transaction(PATIENCE).unwrap();
+    let mut worker = TestWorker::join(&settings, "events.dlq");
+    let mut values = Vec::new();
+    let begun = Instant::now();
+    while values.len() < 3 {
+        assert!(begun.elapsed() < PATIENCE, "{values:?}");
+        worker.turn(&mut |batch| {
+            values.extend((0..batch.len()).map(|index| batch.record(index).value.unwrap().to_vec()));
+        });
+    }
+    assert_eq!(values, [&b"one"[..], b"two", b"never"]);
+    assert!(worker.source.close(true).wait(PATIENCE));
+}
+
+#[test]
+fn a_changelog_that_is_there_is_taken_though_nobody_says_whether_it_is_compacted() {
+    let broker = started();
+    let topics = Topics::connect(&settings(&broker), Duration::from_secs(5)).unwrap();
+    let found = topics.ensure_changelog("events.dlq", "events", PARTITIONS).unwrap();
+    assert_eq!(found.partitions, PARTITIONS);
+    assert_eq!(topics.ensure_compacted("events.dlq", PARTITIONS).unwrap(), found);
+    assert_eq!(topics.delete_retention_ms("events.dlq").unwrap(), None);
 }

@@ -1,7 +1,7 @@
 //! Topics that hold the latest record of each key. Blocking; for the start of a flow.
 
 use rdkafka::admin::ResourceSpecifier;
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::topics::{Kept, TopicDescription, TopicError, TopicShape, Topics};
 
@@ -21,26 +21,27 @@ impl Topics {
             }
             found => found?,
         };
-        match self.configured(topic, "cleanup.policy") {
-            Ok(None) => Ok(found),
-            Ok(Some(policy)) if policy == "compact" => Ok(found),
-            Ok(Some(policy)) => Err(TopicError::NotCompacted { topic: topic.to_owned(), policy }),
-            // The embedded broker has no policies.
-            Err(TopicError::Client(error))
-                if error.rdkafka_error_code() == Some(RDKafkaErrorCode::UnsupportedFeature) =>
-            {
-                Ok(found)
+        match self.configured(topic, "cleanup.policy")? {
+            Some(policy) if policy != "compact" => {
+                Err(TopicError::NotCompacted { topic: topic.to_owned(), policy })
             }
-            Err(error) => Err(error),
+            _ => Ok(found),
         }
     }
 
-    /// What the topic has for that setting; `None` when the brokers don't say.
+    /// What the topic has for that setting; `None` when the brokers don't say, as the embedded broker, which has none.
     pub(super) fn configured(&self, topic: &str, setting: &str) -> Result<Option<String>, TopicError> {
         let (admin, options) = self.admin()?;
-        let asked = [ResourceSpecifier::Topic(topic)];
-        let mut found = self.wait(topic, admin.describe_configs(&asked, &options))?;
-        let Some(Ok(config)) = found.pop() else { return Ok(None) };
+        // Together with what a broker itself has, the question goes to that broker.
+        let asked = [ResourceSpecifier::Topic(topic), ResourceSpecifier::Broker(self.a_broker(topic)?)];
+        let found = match self.wait(topic, admin.describe_configs(&asked, &options)) {
+            Err(TopicError::Client(KafkaError::AdminOp(RDKafkaErrorCode::UnsupportedFeature))) => {
+                return Ok(None);
+            }
+            found => found?,
+        };
+        // In the order in which they were asked for.
+        let Some(Ok(config)) = found.into_iter().next() else { return Ok(None) };
         Ok(config.entry_map().get(setting).and_then(|entry| entry.value.clone()))
     }
 }

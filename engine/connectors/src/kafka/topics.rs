@@ -141,23 +141,26 @@ impl Topics {
     /// # Errors
     /// When no broker answers, when there is no such topic, or when it may not be seen.
     pub fn describe(&self, topic: &str) -> Result<TopicDescription, TopicError> {
-        let (client, begun) = (self.client.client(), Instant::now());
-        // Not the controller, which would be asked by default: every broker knows, and the embedded broker is none.
-        let found = client.fetch_metadata(Some(topic), self.timeout).map_err(|error| {
-            let code = error.rdkafka_error_code().map_or(0, |code| code as i32);
-            self.failure(topic, code, error.to_string())
-        })?;
-        // -1: the one that has answered has not said who it is yet.
-        let known = found.brokers().first().map_or(-1, |broker| broker.id());
-        let broker = if found.orig_broker_id() < 0 { known } else { found.orig_broker_id() };
+        let begun = Instant::now();
+        let broker = self.a_broker(topic)?;
         let left = self.timeout.saturating_sub(begun.elapsed());
-        match librdkafka::describe_topic(client, broker, topic, left) {
+        match librdkafka::describe_topic(self.client.client(), broker, topic, left) {
             Ok(([most, least], partitions)) => Ok(TopicDescription {
                 id: format!("{most:016x}{least:016x}"),
                 partitions: u32::try_from(partitions).unwrap_or(u32::MAX),
             }),
             Err((code, reason)) => Err(self.failure(topic, code, reason)),
         }
+    }
+
+    /// The number of a broker, for questions that would go to the controller by themselves, although every broker knows the
+    /// answer: the embedded broker names a controller that there is not, and the client waits for it.
+    pub(super) fn a_broker(&self, topic: &str) -> Result<i32, TopicError> {
+        let found = self.client.client().fetch_metadata(Some(topic), self.timeout);
+        let found = found.map_err(|error| self.failed(topic, &error))?;
+        // -1: the one that has answered has not said who it is yet.
+        let known = found.brokers().first().map_or(-1, |broker| broker.id());
+        Ok(if found.orig_broker_id() < 0 { known } else { found.orig_broker_id() })
     }
 
     /// One above the newest record of the partition.
