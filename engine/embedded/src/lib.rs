@@ -1,12 +1,13 @@
-//! What `--embedded` runs on: a broker and a search index in this process, for trying out. Flows reach both over
-//! loopback with the connectors they always use, and don't know the difference.
+//! What `--embedded` runs on: a broker, and where it is needed a search index, in this process, for trying out. Flows
+//! reach both over loopback with the connectors they always use, and don't know the difference.
 //!
 //! ```no_run
+//! use thalweg_embedded::index::IndexOptions;
 //! use thalweg_embedded::{Embedded, EmbeddedOptions};
 //!
 //! let topics = [("message-events", 8), ("message-events.dlq", 8)];
-//! let embedded = Embedded::start(&EmbeddedOptions { topics: &topics, ..EmbeddedOptions::default() })?;
-//! println!("{} {}", embedded.kafka_brokers(), embedded.index_url());
+//! let embedded = Embedded::start(&EmbeddedOptions { topics: &topics, index: Some(IndexOptions::default()) })?;
+//! println!("{} {:?}", embedded.kafka_brokers(), embedded.index_url());
 //! # Ok::<(), thalweg_embedded::EmbeddedError>(())
 //! ```
 
@@ -24,8 +25,8 @@ use index::{EmbeddedIndex, IndexOptions};
 pub struct EmbeddedOptions<'a> {
     /// The broker's topics, dead letters' topics too: name and number of partitions.
     pub topics: &'a [(&'a str, u32)],
-    /// The search index.
-    pub index: IndexOptions,
+    /// The search index; `None`: there is none.
+    pub index: Option<IndexOptions>,
 }
 
 /// Why it can't be started.
@@ -44,23 +45,25 @@ pub enum EmbeddedError {
     Broker(#[from] KafkaError),
 }
 
-/// A broker and a search index in this process; both end, with all they hold, when dropped.
+/// A broker and perhaps a search index in this process; both end, with all they hold, when dropped.
 pub struct Embedded {
     /// The broker.
     pub broker: EmbeddedBroker,
     /// The search index.
-    pub index: EmbeddedIndex,
+    pub index: Option<EmbeddedIndex>,
 }
 
 impl Embedded {
-    /// Starts both.
+    /// Starts what is asked for.
     ///
     /// # Errors
     /// See [`EmbeddedError`].
     pub fn start(options: &EmbeddedOptions<'_>) -> Result<Self, EmbeddedError> {
-        let port = options.index.port;
-        let index =
-            EmbeddedIndex::start(options.index).map_err(|reason| EmbeddedError::Index { port, reason })?;
+        let start = |options: IndexOptions| {
+            let port = options.port;
+            EmbeddedIndex::start(options).map_err(|reason| EmbeddedError::Index { port, reason })
+        };
+        let index = options.index.map(start).transpose()?;
         Ok(Self { broker: EmbeddedBroker::start(options.topics)?, index })
     }
 
@@ -70,9 +73,9 @@ impl Embedded {
         self.broker.brokers()
     }
 
-    /// Where Elasticsearch clients connect: `http://HOST:PORT`.
+    /// Where Elasticsearch clients connect: `http://HOST:PORT`; `None`: there is no search index.
     #[must_use]
-    pub fn index_url(&self) -> String {
-        self.index.url()
+    pub fn index_url(&self) -> Option<String> {
+        self.index.as_ref().map(EmbeddedIndex::url)
     }
 }

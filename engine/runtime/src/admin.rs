@@ -17,10 +17,10 @@ use crate::exit::ExitError;
 use crate::letters::LetterCounts;
 use crate::log_ends::LogEnds;
 use crate::memory::MemoryPlan;
-use crate::page::SearchBox;
 use crate::page::history::SharedHistory;
 use crate::page::latest_letters::LatestLetters;
 use crate::page::status::About;
+use crate::page::{OwnPage, SearchBox};
 use crate::snapshot::{Board, Snapshot, StateSnapshot};
 use crate::views::AnyView;
 use crate::{clock, metrics, page};
@@ -99,17 +99,20 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, ExitError> 
     Ok(listener)
 }
 
-/// Serves until dropped.
-pub(crate) async fn serve(listener: TcpListener, views: Views) {
+/// Serves until dropped, with a page of the pipeline's own if there is one.
+pub(crate) async fn serve(listener: TcpListener, views: Views, own: Option<OwnPage>) {
     let listens = match listener.local_addr() {
         Ok(address) => address,
         Err(error) => return tracing::error!("the admin page has no address: {error}"),
     };
+    if let Some(OwnPage { name, title, .. }) = &own {
+        tracing::info!("{title}: http://{listens}/{name}");
+    }
     let router = Router::new()
         .route("/metrics", get(serve_metrics))
         .route("/healthz", get(|State(views): State<Views>| async move { answer(&views, unhealthy) }))
         .route("/readyz", get(|State(views): State<Views>| async move { answer(&views, unready) }))
-        .merge(page::router(listens))
+        .merge(page::router(listens, own))
         .with_state(views);
     if let Err(error) = axum::serve(listener, router).await {
         tracing::error!("the admin page has ended: {error}");

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::EnumValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+use crate::demo::Words;
 use crate::program::Program;
 use crate::report::Format;
 use crate::tryout::Options;
@@ -49,8 +50,9 @@ pub(crate) fn shown(matches: &ArgMatches) -> Shown {
     Shown { progress: !matches.get_flag("no-progress"), report }
 }
 
-/// The command line of a program that can be tried with nothing installed.
-pub(crate) fn with_tryout(command: Command, name: &str) -> Command {
+/// The command line of a program that can be tried with nothing installed, as these words say.
+pub(crate) fn with_tryout(command: Command, name: &str, words: &Words) -> Command {
+    let Words { systems, demo, rate, rate_usual, rate_tried, seconds } = words;
     let flag = |name: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue);
     let number = |name: &'static str, min: u32, max: u32| {
         let parser = clap::value_parser!(u32).range(i64::from(min)..=i64::from(max));
@@ -58,22 +60,20 @@ pub(crate) fn with_tryout(command: Command, name: &str) -> Command {
     };
     let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     let tried = format!(
-        "  {name} --embedded --demo\n  {name} --embedded --demo --seconds 20 --rate 20000 --report json"
+        "  {name} --embedded --demo\n  {name} --embedded --demo --seconds 20 --rate {rate_tried} --report json"
     );
     command.after_help(format!("{help}\n{tried}")).next_help_heading("Try it with nothing installed").args([
-        flag("embedded").help(
-            "Runs on a broker and a search index of its own, in this process: for trying out, nothing is kept",
-        ),
-        flag("demo").requires("embedded").help("Adds people who write, edit and take back messages"),
-        number("rate", 1, 1_000_000).default_value("25").help("Records that the demo writes each second"),
-        number("seconds", 1, 86_400)
-            .help("Ends the demo after so long; then a verifier says whether the index is right"),
+        flag("embedded")
+            .help(format!("Runs on {systems} of its own, in this process: for trying out, nothing is kept")),
+        flag("demo").requires("embedded").help(format!("Adds {demo}")),
+        number("rate", 1, 1_000_000).help(format!("{rate} each second [default: {rate_usual}]")),
+        number("seconds", 1, 86_400).help(*seconds),
     ])
 }
 
 /// Whether and how it is to be tried.
-pub(crate) fn tryout(matches: &ArgMatches) -> Option<Options> {
-    let rate = matches.get_one("rate").copied().unwrap_or(1);
+pub(crate) fn tryout(matches: &ArgMatches, words: &Words) -> Option<Options> {
+    let rate = matches.get_one("rate").copied().unwrap_or(words.rate_usual);
     let seconds = matches.get_one("seconds").copied();
     matches.get_flag("embedded").then(|| Options { demo: matches.get_flag("demo"), rate, seconds })
 }
@@ -155,6 +155,10 @@ mod tests {
 
     #[test]
     fn the_command_line_is_sound() {
-        of(&Program { name: "x", about: "", variables: &[] }).debug_assert();
+        let program = of(&Program { name: "x", about: "", variables: &[] });
+        let words =
+            Words { systems: "", demo: "", rate: "", rate_usual: 1, rate_tried: 1, seconds: "Ends it" };
+        with_tryout(program.clone(), "x", &words).debug_assert();
+        program.debug_assert();
     }
 }

@@ -39,10 +39,13 @@ impl Program {
         self.exit(self.obey(&matches, make, None))
     }
 
-    /// As [`Program::run`]; with `--embedded`, on systems of its own in this process.
+    /// As [`Program::run`]; with `--embedded`, on systems of its own in this process, and with `--demo` with somebody who
+    /// uses them.
     pub fn run_or_try<S: Settings, F: Into<Flows>>(self, make: fn(&S) -> F, tryout: Tryout<S>) -> ExitCode {
-        let matches = command_line::with_tryout(command_line::of(&self), self.name).get_matches();
-        self.exit(self.obey(&matches, make, command_line::tryout(&matches).map(|options| (options, tryout))))
+        let command = command_line::with_tryout(command_line::of(&self), self.name, &tryout.words);
+        let matches = command.get_matches();
+        let options = command_line::tryout(&matches, &tryout.words);
+        self.exit(self.obey(&matches, make, options.map(|options| (options, tryout))))
     }
 
     fn exit(self, done: Result<(), ExitError>) -> ExitCode {
@@ -69,14 +72,21 @@ impl Program {
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         let environment: Vec<_> = environment.collect();
-        let mut layers = Layers::gather(file, self.variables, environment.clone().into_iter(), &flags)?;
+        let presets = match &tryout {
+            Some((Options { demo: true, .. }, tryout)) => (tryout.presets)().map_err(ExitError::Failed)?,
+            _ => Vec::new(),
+        };
+        let gather = |flags: &[String]| {
+            Layers::gather(file, self.variables, environment.iter().cloned(), flags)?.over(&presets)
+        };
+        let mut layers = gather(&flags)?;
         let mut settings: S = layers.read()?;
         let mut stage = None;
-        if let Some((_, Tryout { settings: of_systems, .. })) = &tryout {
-            // The flow's own settings say which topics it needs; where it reaches them is said by the systems.
-            let set = Stage::set(&make(&settings).into().0)?;
-            flags.extend(of_systems(&set.addresses()));
-            layers = Layers::gather(file, self.variables, environment.into_iter(), &flags)?;
+        if let Some((_, Tryout { settings: of_systems, needs_index, .. })) = &tryout {
+            // The flows' own settings say which topics they need; where they reach them is said by the systems.
+            let set = Stage::set(&make(&settings).into().0, *needs_index)?;
+            flags.extend(of_systems(&set.addresses()).map_err(ExitError::Failed)?);
+            layers = gather(&flags)?;
             settings = layers.read()?;
             stage = Some(set);
         }

@@ -7,7 +7,8 @@ use thalweg_core::measured::Latencies;
 use thalweg_core::outcome::Outcome;
 use thalweg_core::worker::Accounts;
 
-use crate::demo::Verified;
+use crate::demo::{Told, Verified};
+use crate::exit::ExitError;
 use crate::progress::milliseconds;
 use crate::snapshot::Snapshot;
 
@@ -171,6 +172,19 @@ impl Report {
         ));
         lines.join("\n") + "\n"
     }
+}
+
+/// Prints what a demo has to say of itself, behind the reports of the flows.
+///
+/// # Errors
+/// When it says that something is not as it must be.
+#[expect(clippy::print_stdout, reason = "the answer to whoever started the demo")]
+pub(crate) fn last_words(told: Told, format: Format) -> Result<(), ExitError> {
+    match format {
+        Format::Text => print!("{}", told.text),
+        Format::Json => println!("{}", told.json),
+    }
+    told.wrong.map_or(Ok(()), |wrong| Err(ExitError::Failed(wrong)))
 }
 
 #[cfg(test)]

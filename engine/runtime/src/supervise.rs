@@ -10,12 +10,13 @@ use tokio::task::JoinSet;
 use crate::admin::{View, Views};
 use crate::command_line::Shown;
 use crate::commands::Gateway;
+use crate::demo::Requests;
 use crate::drive::{self, Ending, Plan, WorkerThread};
 use crate::ending::Endings;
 use crate::exit::{ExitError, UNFINISHED};
 use crate::log_ends::LogEnds;
 use crate::page::history;
-use crate::report::Report;
+use crate::report::{self, Report};
 use crate::settings::EngineSettings;
 use crate::snapshot::Board;
 use crate::tryout::Stage;
@@ -60,11 +61,13 @@ pub(crate) async fn supervise(
     }
     drop(tell);
     let views: Views = views.into();
+    let requests: Requests = gateways.iter().map(|gateway| gateway.place.clone()).collect();
     if shown.progress {
         side_tasks.spawn(progress::follow(Arc::clone(&views)));
     }
     if let Some(listener) = listener {
-        side_tasks.spawn(admin::serve(listener, Arc::clone(&views)));
+        let page = stage.as_ref().and_then(Stage::page);
+        side_tasks.spawn(admin::serve(listener, Arc::clone(&views), page));
     }
     let why_stopped = {
         let mut changes = watches(&plans);
@@ -72,7 +75,7 @@ pub(crate) async fn supervise(
             first = endings.recv() => Stop::Worker(first),
             Some(Ok((plan, changed))) = changes.join_next() => Stop::Topic(plan, changed),
             () = either(&mut interrupts, &mut terminations) => Stop::Asked,
-            () = played(stage.as_ref(), &views) => Stop::Over,
+            () = played(stage.as_ref(), &views, &requests) => Stop::Over,
         }
     };
     let patience = Duration::from_millis(engine.stop_deadline_ms + CLOSE_MS);
@@ -83,12 +86,12 @@ pub(crate) async fn supervise(
     let seconds = began.elapsed().as_secs_f64();
     let mut reports: Vec<_> =
         views.iter().map(|view| Report::of(view.flow, &view.snapshots(), seconds)).collect();
-    let verified = match (stage, reports.first_mut()) {
+    let told = match (stage, reports.first_mut()) {
         (Some(stage), Some(report)) => stage.end(report).await,
-        _ => Ok(()),
+        _ => Ok(None),
     };
     reports.iter().for_each(|report| report.print(shown.report));
-    outcome.and(verified)
+    outcome.and(told.and_then(|told| told.map_or(Ok(()), |told| report::last_words(told, shown.report))))
 }
 
 /// Starts the workers of a flow.
@@ -132,10 +135,10 @@ fn watches(plans: &[Arc<Plan>]) -> JoinSet<(Arc<Plan>, ExitError)> {
 }
 
 /// Plays what there is to play, measuring what the engine uses meanwhile; without a stage: never ends.
-async fn played(stage: Option<&Stage>, views: &Views) {
+async fn played(stage: Option<&Stage>, views: &Views, requests: &Requests) {
     let Some(stage) = stage else { return std::future::pending().await };
     tokio::select! {
-        () = stage.play(views) => {}
+        () = stage.play(views, requests) => {}
         () = stage.measure() => {}
     }
 }

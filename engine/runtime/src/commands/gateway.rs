@@ -1,6 +1,6 @@
 //! The half of commands that faces clients: started with the flow, drained before it.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,6 +59,11 @@ impl Commands {
         requests.saturating_add(views)
     }
 
+    /// The topic of replies, and how many partitions it is to have.
+    pub(crate) fn replies(&self) -> (String, u32) {
+        (self.settings.replies_topic.clone(), self.settings.replies_partitions)
+    }
+
     /// The topics of what is shown.
     pub(crate) fn view_topics(&self) -> impl Iterator<Item = String> {
         self.views.iter().map(|view| view.topic().to_owned())
@@ -75,6 +80,8 @@ impl Commands {
 pub(crate) struct Gateway {
     phase: watch::Sender<Phase>,
     drained: oneshot::Receiver<()>,
+    /// Where requests are taken, after the section of the settings that says so.
+    pub(crate) place: (String, SocketAddr),
     /// How long requests wait at most.
     pub(crate) patience: Duration,
     pub(crate) counts: Arc<CommandCounts>,
@@ -94,7 +101,7 @@ impl Gateway {
         topics: &Arc<Topics>,
     ) -> Result<Self, ExitError> {
         let settings = commands.settings.clone();
-        let listener = bind(commands)?;
+        let (listener, address) = bind(commands)?;
         let (counts, waiting) = (Arc::<CommandCounts>::default(), Arc::<Waiting>::default());
         let partition = fastrand::u32(..settings.replies_partitions);
         let place = (settings.replies_topic.as_str(), partition);
@@ -142,6 +149,7 @@ impl Gateway {
         Ok(Self {
             phase,
             drained,
+            place: (commands.section.clone(), address),
             patience: deadline,
             counts,
             views,
@@ -161,7 +169,7 @@ impl Gateway {
     }
 }
 
-fn bind(Commands { settings, section, .. }: &Commands) -> Result<TcpListener, ExitError> {
+fn bind(Commands { settings, section, .. }: &Commands) -> Result<(TcpListener, SocketAddr), ExitError> {
     let address = &settings.listen;
     let bound = TcpListener::bind(address).and_then(|listener| {
         listener.set_nonblocking(true)?;
@@ -174,5 +182,5 @@ fn bind(Commands { settings, section, .. }: &Commands) -> Result<TcpListener, Ex
         ))
     })?;
     tracing::info!(section, "commands at: http://{address}/");
-    Ok(listener)
+    Ok((listener, address))
 }

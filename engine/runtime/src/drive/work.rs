@@ -58,6 +58,11 @@ pub(crate) trait Work: Send + Sync {
         0
     }
 
+    /// Topics that it needs beside the source and the dead letters; the changelog is one.
+    fn topics(&self, _flow: &Flow) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Where it writes beside the flow's sinks: names, and what the systems behind them are called.
     fn outputs(&self) -> Vec<(&'static str, &'static str)> {
         Vec::new()

@@ -19,6 +19,11 @@ impl MissingTopic {
     pub fn keeping(name: &str, partitions: u32, retention_ms: u64) -> Self {
         Self { name: name.to_owned(), partitions, retention_ms }
     }
+
+    /// Its name, and how many partitions it is to have.
+    pub(crate) fn shape(&self) -> (String, u32) {
+        (self.name.clone(), self.partitions)
+    }
 }
 
 impl Flow {

@@ -4,6 +4,7 @@ mod api;
 pub(crate) mod history;
 mod host;
 pub(crate) mod latest_letters;
+mod own;
 mod situation;
 pub(crate) mod status;
 
@@ -14,12 +15,13 @@ use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 
 use crate::admin::Views;
 use crate::drive::Plan;
 use crate::exit::ExitError;
 pub(crate) use api::SearchBox;
+pub use own::OwnPage;
 
 /// What every answer says to the browser: run nothing and load nothing that does not come from here, and show this in
 /// no other page.
@@ -57,11 +59,12 @@ pub(crate) fn search_of(plan: &Plan) -> Result<(Option<SearchBox>, Option<&'stat
     Ok((None, Some("no sink of this flow can be searched")))
 }
 
-/// The page and what it asks for, as served at `listens`.
-pub(crate) fn router(listens: SocketAddr) -> Router<Views> {
-    let file = |kind: &'static str, text: &'static str| {
-        get(move || async move { ([(header::CONTENT_TYPE, kind)], text) })
-    };
+fn file(kind: &'static str, text: &'static str) -> MethodRouter<Views> {
+    get(move || async move { ([(header::CONTENT_TYPE, kind)], text) })
+}
+
+/// The page and what it asks for, as served at `listens`, and beside it the pipeline's own.
+pub(crate) fn router(listens: SocketAddr, own: Option<OwnPage>) -> Router<Views> {
     Router::new()
         .route("/", file(HTML, include_str!("index.html")))
         .route("/page.css", file(CSS, include_str!("page.css")))
@@ -73,6 +76,7 @@ pub(crate) fn router(listens: SocketAddr) -> Router<Views> {
         .route("/icon.svg", file(SVG, include_str!("icon.svg")))
         .route("/api/status", get(api::status))
         .route("/api/search", get(api::search))
+        .merge(own::router(own))
         .layer(from_fn_with_state(listens, host::guard))
         .layer(from_fn(with_headers))
 }

@@ -314,6 +314,19 @@ for (const button of document.querySelectorAll(".range button")) {
     charts.forEach((chart) => chart.show(samples, seconds));
   });
 }
+/** A page that the pipeline has beside this one: asked for once, it does not change. */
+async function linkPages() {
+  const response = await fetch("api/pages", { signal: AbortSignal.timeout(ANSWER_MS) });
+  const links = (await response.json()).map(({ name, title }) => {
+    const link = element("a", "button", title);
+    link.href = name;
+    return link;
+  });
+  document.getElementById("theme").before(...links);
+}
+
 document.addEventListener("visibilitychange", ask);
 search.begin(flow);
+// Without an answer there is no link, and the page says by itself that nobody answers.
+linkPages().catch(() => {});
 ask();

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 pub enum Origin {
     /// Nowhere: the program's own.
     Default,
+    /// By `--demo`, in the place of a default.
+    Demo,
     /// In the settings file.
     File(PathBuf),
     /// By an environment variable.
@@ -20,6 +22,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => write!(f, "default"),
+            Self::Demo => write!(f, "--demo"),
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Variable(name) => write!(f, "environment: {name}"),
             Self::Flag => write!(f, "--set"),

@@ -64,6 +64,22 @@ impl Layers {
         Ok(Self { tree })
     }
 
+    /// The same over presets (`KEY=VALUE`), which take the place of defaults.
+    ///
+    /// # Errors
+    /// When one is not `KEY=VALUE`.
+    pub(crate) fn over(self, presets: &[String]) -> Result<Self, SettingError> {
+        let mut tree = Node::default();
+        for preset in presets {
+            let Some((key, text)) = split_flag(preset) else {
+                return Err(SettingError::general(format!("{preset}: must be KEY=VALUE")));
+            };
+            tree.set(&split_key(key), Leaf { value: Value::Text(text.to_owned()), origin: Origin::Demo });
+        }
+        tree.lay(&self.tree);
+        Ok(Self { tree })
+    }
+
     /// The typed settings: what was set, and the defaults of `T` for the rest.
     ///
     /// # Errors
@@ -181,6 +197,19 @@ mod tests {
         let settings = read(file, &[("THALWEG__OUTER__ON", "false")], &["outer.kind=very-special"]).unwrap();
         assert_eq!(settings.outer.name.as_deref(), Some("f"));
         assert_eq!((settings.outer.on, settings.outer.kind), (false, Kind::VerySpecial));
+    }
+
+    #[test]
+    fn presets_are_what_anything_else_wins_over() {
+        let flags = ["outer.on=true".to_owned()];
+        let presets = ["outer.on=false", "port=7", "outer.name=preset"].map(str::to_owned);
+        let environment = [("PORT".to_owned(), "8".to_owned())];
+        let layers = Layers::gather(None, &DOCUMENTED, environment.into_iter(), &flags).unwrap();
+        let layers = layers.over(&presets).unwrap();
+        let settings: Settings = layers.read().unwrap();
+        assert_eq!((settings.port, settings.outer.on), (8, true));
+        assert_eq!(settings.outer.name.as_deref(), Some("preset"));
+        assert_eq!(layers.origin(&["outer".to_owned(), "name".to_owned()]), Origin::Demo);
     }
 
     #[test]

@@ -10,23 +10,36 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
-use thalweg::demo::{Addresses, Demo, Place, Tryout, Verified};
+use thalweg::demo::{Addresses, CameOf, Demo, Place, Requests, Set, Tryout, Verified, Words};
 
 use crate::settings::Settings;
 
 /// How message search is tried with nothing installed.
-pub const TRYOUT: Tryout<Settings> = Tryout { settings, demo };
+pub const TRYOUT: Tryout<Settings> = Tryout { words: WORDS, needs_index: true, presets, settings, demo };
 
-fn settings(at: &Addresses) -> Vec<String> {
+const WORDS: Words = Words {
+    systems: "a broker and a search index",
+    demo: "people who write, edit and take back messages",
+    rate: "Records that the demo writes",
+    rate_usual: 25,
+    rate_tried: 20_000,
+    seconds: "Ends the demo after so long; then a verifier says whether the index is right",
+};
+
+fn presets() -> Set {
+    Ok(Vec::new())
+}
+
+fn settings(at: &Addresses) -> Set {
     let Addresses { brokers, index_url } = at;
-    vec![
+    Ok(vec![
         format!("kafka.brokers={brokers}"),
         format!("elasticsearch.nodes=[\"{index_url}\"]"),
         // One node can't hold a replica.
         "elasticsearch.replicas=0".to_owned(),
         // The embedded broker answers a fetch that found nothing only when this is over, whatever was written meanwhile.
         r#"kafka.librdkafka={"fetch.wait.max.ms"="5"}"#.to_owned(),
-    ]
+    ])
 }
 
 /// What the two threads and their owner share.
@@ -76,7 +89,7 @@ pub(crate) fn demo(settings: &Settings, place: &Place) -> Result<Box<dyn Demo>, 
 }
 
 impl Demo for Running {
-    fn go(&self) {
+    fn go(&self, _requests: &Requests) {
         self.shared.go.store(true, Ordering::Release);
     }
 
@@ -92,13 +105,14 @@ impl Demo for Running {
         self.shared.stop.store(true, Ordering::Release);
     }
 
-    fn finish(mut self: Box<Self>) -> Result<Option<Verified>, String> {
+    fn finish(mut self: Box<Self>) -> Result<CameOf, String> {
         self.stop();
         // A writer that was never let go must end too.
-        self.go();
+        self.go(&Requests::new());
         ended(self.writer.take())?.transpose()?;
         self.shared.settled.store(true, Ordering::Release);
-        ended(self.reader.take())?.transpose()
+        let verified = ended(self.reader.take())?.transpose()?;
+        Ok(verified.map_or(CameOf::Nothing, CameOf::Documents))
     }
 }
 

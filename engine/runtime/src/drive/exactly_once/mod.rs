@@ -92,6 +92,11 @@ impl<O: StatefulOperator + 'static> Work for ExactlyOnceWork<O> {
         self.state.bytes_max / u64::from(engine.workers.max(1))
     }
 
+    fn topics(&self, flow: &Flow) -> Vec<String> {
+        let outputs = self.topics.0.iter().map(|(_, topic)| topic.to_string());
+        outputs.chain([self.changelog(flow)]).collect()
+    }
+
     fn outputs(&self) -> Vec<(&'static str, &'static str)> {
         self.topics.0.iter().map(|(name, _)| (*name, "Kafka")).collect()
     }
