@@ -1,7 +1,9 @@
 //! A headless Chromium of a test's own.
+#![allow(dead_code, reason = "every test binary uses some of it")]
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -9,7 +11,10 @@ use thirtyfour::common::log::LoggingPrefsLogLevel;
 use thirtyfour::prelude::*;
 use tokio::runtime::Runtime;
 
-use crate::indexer::until;
+/// No page takes longer on a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+const POLL: Duration = Duration::from_millis(20);
 
 const FLAGS: [&str; 9] = [
     "--headless",
@@ -88,12 +93,15 @@ impl Browser {
 
     /// Waits until the element's text is as wanted.
     pub(crate) fn wait_text(&self, selector: &str, wanted: impl Fn(&str) -> bool) -> String {
-        let mut text = String::new();
-        until(&format!("the text of {selector}"), || {
-            text = self.text(selector);
-            wanted(&text)
-        });
-        text
+        let begun = Instant::now();
+        loop {
+            let text = self.text(selector);
+            if wanted(&text) {
+                return text;
+            }
+            assert!(begun.elapsed() < PATIENCE, "the text of {selector} is {text:?}");
+            std::thread::sleep(POLL);
+        }
     }
 
     /// Presses keys, wherever the focus is.

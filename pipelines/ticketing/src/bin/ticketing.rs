@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use thalweg::Program;
-use ticketing::programs;
+use ticketing::{demo, programs};
 
 fn main() -> ExitCode {
     Program {
@@ -11,5 +11,5 @@ fn main() -> ExitCode {
         about: "Tickets, orders, payments and expiration in one process.",
         variables: &programs::TICKETING_VARIABLES,
     }
-    .run(programs::ticketing)
+    .run_or_try(programs::ticketing, demo::TRYOUT)
 }
