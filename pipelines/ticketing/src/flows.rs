@@ -6,7 +6,6 @@ mod charging;
 use thalweg::StatefulOperator;
 use thalweg::commands::{CommandSettings, Commands, Replies};
 use thalweg::flow::{DeadLetters, ExactlyOnce, Flow, OutputTopics, Source, StatefulBuilder};
-use thalweg::settings::StateSettings;
 use thalweg::views::View;
 
 pub use bridges::{orders_expiration, orders_payments, orders_tickets, payments_orders, tickets_orders};
@@ -139,11 +138,8 @@ fn begin<O: StatefulOperator + 'static>(
     operator: impl Fn(&OutputTopics) -> O + Send + Sync + 'static,
 ) -> StatefulBuilder<O> {
     let changelog_topic = settings.topics.internal(&format!("{name}-changelog"));
-    Flow::named(name).source(place.source(settings)).stateful(name, operator).state(&StateSettings {
-        changelog_topic,
-        bytes_max: settings.state.bytes_max,
-        ..StateSettings::default()
-    })
+    let state = settings.state.with_changelog(changelog_topic);
+    Flow::named(name).source(place.source(settings)).stateful(name, operator).state(&state)
 }
 
 /// What can't be read becomes a dead letter in a topic of the flow's own: several flows read one topic.

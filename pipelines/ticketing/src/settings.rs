@@ -9,7 +9,7 @@ pub use services::{
     TicketsGroups, TicketsSettings,
 };
 use thalweg::kafka::KafkaSettings;
-use thalweg::settings::TransactionSettings;
+use thalweg::settings::{StateSettings, TransactionSettings};
 use thalweg::views::ViewSettings;
 pub use topics::TopicSettings;
 
@@ -52,16 +52,30 @@ impl Default for Settings {
     }
 }
 
-/// What the state of a service may take. Its changelog is an internal topic.
+/// How the states of services are kept. Their changelogs are internal topics.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MemorySettings {
     /// Bytes of memory for the state of a service: of all partitions of its topic together.
     pub bytes_max: u64,
+    /// A folder of this machine in which snapshots of the states are kept, each service's in a folder of its own below; empty:
+    /// none are. Each instance needs its own.
+    pub snapshot_folder: String,
+    /// Time from one snapshot of a partition to the next, while its state changes.
+    pub snapshot_interval_ms: u64,
 }
 
 impl Default for MemorySettings {
     fn default() -> Self {
-        Self { bytes_max: 64 << 20 }
+        let StateSettings { snapshot_folder, snapshot_interval_ms, .. } = StateSettings::default();
+        Self { bytes_max: 64 << 20, snapshot_folder, snapshot_interval_ms }
+    }
+}
+
+impl MemorySettings {
+    /// Of the flow with that changelog.
+    pub(crate) fn with_changelog(&self, changelog_topic: String) -> StateSettings {
+        let Self { bytes_max, snapshot_folder, snapshot_interval_ms } = self.clone();
+        StateSettings { changelog_topic, bytes_max, snapshot_folder, snapshot_interval_ms }
     }
 }

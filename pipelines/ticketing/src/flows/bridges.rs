@@ -8,7 +8,7 @@ use crate::bridge::Bridge;
 use crate::events::Event;
 use crate::settings::Settings;
 
-/// A bridge keeps nothing.
+/// A bridge keeps nothing, so there is nothing to take snapshots of either.
 const STATE_BYTES: u64 = 1 << 20;
 
 /// Events of tickets, into orders' inbox.
