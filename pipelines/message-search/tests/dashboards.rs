@@ -14,9 +14,11 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use indexer::records::{history, keyed};
-use indexer::{PATIENCE, Scene, holds_within, until};
+use indexer::{Scene, until};
+use queries::asked::Asked;
+use queries::dashboards::{self, EXACTLY_ONCE};
 use queries::prometheus::Prometheus;
-use queries::{Query, dashboards, path, promql, text, unknown};
+use queries::{Query, path, text, unknown};
 use serde::Deserialize;
 use serde_json::Value;
 use thalweg_testbed::process::run;
@@ -86,36 +88,6 @@ fn run_under_faults(scene: &Scene, prometheus: &Prometheus, target: &str) {
     scene.finish(indexer);
 }
 
-/// Of an alert every series that it asks for must be there; whether the condition holds is for `promtool test rules`.
-fn asked_by(rules: &[Value]) -> Vec<Query> {
-    let mut asked = Vec::new();
-    for rule in rules {
-        let place = format!("alerts.yml: {}", rule["name"]);
-        assert_eq!(rule["health"], "ok", "{place}: {}", rule["lastError"]);
-        let series = promql::read(rule["query"].as_str().unwrap()).selectors;
-        asked.extend(series.into_iter().map(|series| Query { place: place.clone(), text: series.text }));
-    }
-    asked
-}
-
-/// Waits until all have answered with a number; what has not, and what is wrong otherwise.
-fn unanswered(prometheus: &Prometheus, mut queries: Vec<Query>) -> Vec<String> {
-    let mut wrong = Vec::new();
-    // A rate is a number once it has seen two samples.
-    holds_within(PATIENCE, || {
-        queries.retain(|query| match prometheus.numbers(&query.text) {
-            Ok(numbers) => numbers == 0,
-            Err(error) => {
-                wrong.push(format!("{}: {}: {error}", query.place, query.text));
-                false
-            }
-        });
-        queries.is_empty()
-    });
-    wrong.extend(queries.iter().map(|query| format!("{}: no data: {}", query.place, query.text)));
-    wrong
-}
-
 #[test]
 fn every_query_answers_while_a_flow_runs_under_faults() {
     let scene = Scene::new("dashboards", 3);
@@ -123,28 +95,13 @@ fn every_query_answers_while_a_flow_runs_under_faults() {
     let prometheus = Prometheus::scraping(&target);
     run_under_faults(&scene, &prometheus, &target);
 
-    let rules = prometheus.rules();
-    assert!(rules.len() > 7, "{} rules", rules.len());
-    let mut queries = asked_by(&rules);
-    let mut wrong = Vec::new();
-    for dashboard in dashboards::all() {
-        queries.extend(dashboard.queries());
-        for (Query { place, text }, label) in dashboard.variables() {
-            if !prometheus.label_values(&text, &label).is_ok_and(|values| values > 0) {
-                wrong.push(format!("{place}: no values: {text}"));
-            }
-        }
-    }
-    assert!(queries.len() > 80, "only {} queries", queries.len());
-    let series: BTreeSet<String> = queries
-        .iter()
-        .flat_map(|query| promql::read(&query.text).selectors)
-        .map(|selector| selector.name)
-        .filter(|name| !QUIET.contains(&name.as_str()))
-        .collect();
-    let flat = series.iter().filter(|name| !prometheus.holds(&format!("max_over_time({name}[1h]) > 0")));
-    wrong.extend(flat.map(|name| format!("{name} was never above 0")));
-    wrong.extend(unanswered(&prometheus, queries));
+    let rules = prometheus.rules("thalweg");
+    assert!(rules.len() > 8, "{} rules", rules.len());
+    let dashboards: Vec<_> =
+        dashboards::all().into_iter().filter(|dashboard| dashboard.file != EXACTLY_ONCE).collect();
+    let asked = Asked::by(&rules, &dashboards);
+    assert!(asked.queries.len() > 80, "only {} queries", asked.queries.len());
+    let wrong = asked.wrong(&prometheus, &QUIET);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -242,5 +199,5 @@ fn every_panel_says_what_it_shows_and_what_to_do() {
             assert!(ids.insert(panel["id"].to_string()), "{place}: its id is taken");
         }
     }
-    assert_eq!(boards.len(), 5);
+    assert_eq!(boards.len(), 6);
 }

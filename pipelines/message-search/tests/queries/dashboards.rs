@@ -11,6 +11,9 @@ pub(crate) struct Dashboard {
     pub(crate) json: Value,
 }
 
+/// That of flows with state and commands, of which the message indexer has none: ticketing's tests ask it.
+pub(crate) const EXACTLY_ONCE: &str = "exactly-once.json";
+
 /// All there are.
 pub(crate) fn all() -> Vec<Dashboard> {
     let entries = std::fs::read_dir(path("grafana")).unwrap().map(|entry| entry.unwrap().path());

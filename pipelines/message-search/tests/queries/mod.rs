@@ -1,5 +1,7 @@
 //! What dashboards and alert rules ask Prometheus for.
+#![allow(dead_code, reason = "every test binary uses some of it")]
 
+pub(crate) mod asked;
 pub(crate) mod dashboards;
 pub(crate) mod prometheus;
 pub(crate) mod promql;

@@ -70,10 +70,10 @@ impl Prometheus {
         Ok(values.as_array().unwrap().len())
     }
 
-    /// The rules that it has read, as it understood them.
-    pub(crate) fn rules(&self) -> Vec<Value> {
+    /// The rules of that group that it has read, as it understood them.
+    pub(crate) fn rules(&self, name: &str) -> Vec<Value> {
         let answer = self.ask("rules", &[]).unwrap();
-        let groups = answer["groups"].as_array().unwrap();
-        groups.iter().flat_map(|group| group["rules"].as_array().unwrap().clone()).collect()
+        let groups = answer["groups"].as_array().unwrap().iter().filter(|group| group["name"] == name);
+        groups.flat_map(|group| group["rules"].as_array().unwrap().clone()).collect()
     }
 }

@@ -9,10 +9,13 @@
 mod charging;
 mod client;
 mod crowds;
+mod dashboards;
 mod four_programs;
 mod instance;
 mod orders;
 mod provider;
+#[path = "../../../message-search/tests/queries/mod.rs"]
+mod queries;
 mod repeats;
 mod scene;
 mod settings_file;
