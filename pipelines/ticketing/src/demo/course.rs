@@ -57,7 +57,7 @@ pub(super) struct Market {
     pub(super) plan: Plan,
     pub(super) services: Services,
     free: Mutex<VecDeque<Ticket>>,
-    /// Tickets that are free, or about to be.
+    /// Tickets that are free, or about to be: what people have ordered is not.
     stock: AtomicUsize,
     made: AtomicU64,
 }
@@ -143,14 +143,22 @@ impl Market {
         stories.spawn(async move {
             let answer = market.services.sell(&seller, &title, price).await;
             match answer.id().filter(|_| answer.accepted()) {
-                Some(id) => market.free(Ticket { id, seller: seller.name }).await,
-                None => market.sold(),
+                Some(id) => market.show(Ticket { id, seller: seller.name }).await,
+                None => {
+                    market.stock.fetch_sub(1, Ordering::Relaxed);
+                }
             }
         });
     }
 
-    /// A ticket can be had, by anybody.
-    pub(super) async fn free(&self, ticket: Ticket) {
+    /// A ticket is free again.
+    pub(super) async fn give_back(&self, ticket: Ticket) {
+        self.stock.fetch_add(1, Ordering::Relaxed);
+        self.show(ticket).await;
+    }
+
+    /// A ticket can be had, by anybody who sees it.
+    async fn show(&self, ticket: Ticket) {
         tokio::time::sleep(SEEN_AFTER).await;
         self.free.lock().push_back(ticket);
     }
@@ -159,11 +167,8 @@ impl Market {
     pub(super) fn take(&self, rng: &mut Rng) -> Option<Ticket> {
         let mut free = self.free.lock();
         let place = if free.is_empty() { 0 } else { rng.usize(..free.len()) };
-        free.remove(place)
-    }
-
-    /// A ticket is gone for good, or never came.
-    pub(super) fn sold(&self) {
+        let taken = free.remove(place)?;
         self.stock.fetch_sub(1, Ordering::Relaxed);
+        Some(taken)
     }
 }

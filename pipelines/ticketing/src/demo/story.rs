@@ -54,10 +54,8 @@ impl Market {
             Some((id, buyer)) => self.bring_to_an_end(&id, &buyer, &mut rng).await,
             None => false,
         };
-        if sold {
-            self.sold();
-        } else {
-            self.free(ticket).await;
+        if !sold {
+            self.give_back(ticket).await;
         }
     }
 
