@@ -333,7 +333,7 @@ impl KafkaSource {
     }
 
     /// Fills `batch` with records of the partition that are there already, under the partition's epoch; answers how
-    /// many. 0 when there are none, or when the partition is not started. Stops asking at `records_max` records or
+    /// many. 0 when there are none, or when the partition is not started (the batch is as it was then). Stops asking at `records_max` records or
     /// `bytes_max` bytes; the bytes may be passed by at most what is prefetched.
     ///
     /// When it filled the batch to a limit there may be more, for which no further wake-up comes.
@@ -345,11 +345,7 @@ impl KafkaSource {
         bytes_max: usize,
     ) -> usize {
         let Self { open, reader, found, wake, .. } = self;
-        let Some(reading) = open.as_mut().and_then(|open| open.reading(partition)) else {
-            // Empty, whatever it held: callers look at what is in it.
-            batch.reset(partition, Epoch(0));
-            return 0;
-        };
+        let Some(reading) = open.as_mut().and_then(|open| open.reading(partition)) else { return 0 };
         let known = found.len();
         let read = reading.read(partition, reader, batch, (records_max, bytes_max), found);
         if found.len() > known {

@@ -189,24 +189,13 @@ impl<O: Operator> Driver<O> {
     /// Empty partitions are passed over: to rest after one would leave those behind it unread until the next wake-up,
     /// though they are full.
     fn read_one(&mut self, now: Now) -> bool {
-        loop {
-            let worker = &self.worker;
-            let next = self.reading.next(|id| worker.read_limits(id));
-            let Some((partition, limits)) = next else { return false };
-            let mut batch = self.reading.empty_batch();
-            let read = self.source.read(partition, &mut batch, limits.records, limits.bytes);
-            if read >= limits.records || batch.size_bytes() >= limits.bytes {
-                self.reading.may_have_more(partition);
-            }
-            match batch.last_offset() {
-                None => self.reading.take_back(batch),
-                Some(last_offset) => {
-                    self.rebuilds.read(partition, last_offset, now);
-                    self.worker.batch(batch, now);
-                    return true;
-                }
-            }
-        }
+        let worker = &self.worker;
+        let Some(batch) = self.reading.read_one(&mut self.source, |id| worker.read_limits(id)) else {
+            return false;
+        };
+        self.rebuilds.read(&batch, now);
+        self.worker.batch(batch, now);
+        true
     }
 
     /// Waits for something to happen, or for the time when something is due.

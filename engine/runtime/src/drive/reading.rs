@@ -2,8 +2,10 @@
 
 use std::collections::VecDeque;
 
+use thalweg_connectors::kafka::source::KafkaSource;
 use thalweg_core::batch::Batch;
 use thalweg_core::position::{Epoch, PartitionId};
+use thalweg_core::worker::ReadLimits;
 
 /// The started partitions. After a wake-up each is read until it is empty; then it is left alone until the next.
 #[derive(Debug, Default)]
@@ -46,6 +48,27 @@ impl Reading {
         }
     }
 
+    /// Reads one batch, of the first partition in turn that `allows` lets be read and that has something.
+    pub(super) fn read_one(
+        &mut self,
+        source: &mut KafkaSource,
+        allows: impl Fn(PartitionId) -> Option<ReadLimits>,
+    ) -> Option<Batch> {
+        loop {
+            let (partition, limits) = self.next(&allows)?;
+            let mut batch = self.empty_batch();
+            let read = source.read(partition, &mut batch, limits.records, limits.bytes);
+            if read >= limits.records || batch.size_bytes() >= limits.bytes {
+                self.may_have_more(partition);
+            }
+            // By the count, not by what is in the batch: who finds the partition gone need not have looked at it.
+            if read > 0 {
+                return Some(batch);
+            }
+            self.take_back(batch);
+        }
+    }
+
     /// The next partition that `allows` lets be read, with what it allows; the others keep their turn.
     pub(super) fn next<L>(&mut self, allows: impl Fn(PartitionId) -> Option<L>) -> Option<(PartitionId, L)> {
         let found =
@@ -65,8 +88,8 @@ impl Reading {
         batch
     }
 
-    /// Keeps the batch for another read, and nothing of what is in it: a read that finds its partition gone leaves a batch as
-    /// it is, and what was a changelog's a moment ago must not be taken for what was read.
+    /// Keeps the batch for another read, and nothing of what is in it: what was a changelog's a moment ago must not be taken
+    /// for what was read.
     pub(super) fn take_back(&mut self, mut batch: Batch) {
         batch.reset(PartitionId(0), Epoch(0));
         let spare_bytes = self.spare_bytes + batch.capacity_bytes();

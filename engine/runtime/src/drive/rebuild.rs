@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use thalweg_core::batch::Batch;
 use thalweg_core::position::PartitionId;
 use thalweg_core::time::Now;
 
@@ -36,9 +37,10 @@ impl Rebuilds {
         }
     }
 
-    pub(super) fn read(&mut self, partition: PartitionId, last_offset: i64, now: Now) {
-        if self.running.get(&partition).is_some_and(|running| last_offset >= running.until) {
-            self.end(partition, now);
+    pub(super) fn read(&mut self, batch: &Batch, now: Now) {
+        let running = self.running.get(&batch.partition());
+        if running.is_some_and(|running| batch.last_offset() >= Some(running.until)) {
+            self.end(batch.partition(), now);
         }
     }
 
