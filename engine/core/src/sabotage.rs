@@ -134,13 +134,11 @@ pub enum ExactlyOnceBug {
     TrustDamagedSnapshot,
     /// Takes snapshots while a transaction is open.
     SnapshotOpenTransaction,
-    /// Believes the end of a changelog to be of what is in the state, without proof that the partition is still its own.
-    SnapshotUpToUnprovenEnd,
 }
 
 impl ExactlyOnceBug {
     /// Every bug.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 17] = [
         Self::FireEarly,
         Self::LoseOverdueTimers,
         Self::TimersWithoutOffsets,
@@ -158,7 +156,6 @@ impl ExactlyOnceBug {
         Self::UseForeignSnapshot,
         Self::TrustDamagedSnapshot,
         Self::SnapshotOpenTransaction,
-        Self::SnapshotUpToUnprovenEnd,
     ];
 }
 

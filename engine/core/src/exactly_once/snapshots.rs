@@ -231,10 +231,9 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
     /// Where the changelog ends, that was asked for with [`Command::AskChangelogEnd`].
     pub fn changelog_ends(&mut self, partition: PartitionId, epoch: Epoch, end: i64, now: Now) {
         self.turn(now);
-        let trusts = self.conduct.breaks(ExactlyOnceBug::SnapshotUpToUnprovenEnd);
         let state = self.partition_mut(partition).filter(|state| state.restored_in == epoch);
         if let Some(state) = state.filter(|state| state.snapshots.end == End::Asked) {
-            state.snapshots.end = if trusts { End::Proved(end) } else { End::Found(end) };
+            state.snapshots.end = End::Found(end);
         }
         self.settle();
     }

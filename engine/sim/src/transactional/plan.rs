@@ -130,8 +130,11 @@ impl Plan {
             slice_bytes: *pick(rng, &[1, 1, 200, 1 << 20]),
         });
         if plan.worker.transaction_runs_max > 2 {
-            // With two records a transaction, little of that would be the end of all progress.
             plan.late_batches_percent = rng.u8(5..35);
+        } else {
+            // With two records a transaction, much of that would be the end of all progress, and many records take longer than
+            // a history lasts.
+            plan.records = plan.records.min(400);
         }
         plan.draw_faults(rng);
         plan
