@@ -1,9 +1,10 @@
 //! A lane: a FIFO of effects of one slice of keys at one sink, with at most one flight at a time.
 //!
 //! Where an effect can be, oldest first for any one key: in the flight; held with its key (the key's head failed,
-//! or a dead letter is not acknowledged, or an older effect of the same order domain is in the flight); ready
-//! (released from being held); in the queue. Effects only move towards the flight, and what is released goes to
-//! the front of `ready`: everything examined is older than everything not examined, so a key's order holds.
+//! or a dead letter is not acknowledged); ready (released from being held, or examined when an older effect of its order
+//! domain had just boarded); in the queue. Effects only move towards the flight, and what is released or put off goes to
+//! the front of `ready`: everything examined is older than everything not examined, so the order of each domain holds, and
+//! that of a key whenever one of its effects failed.
 
 mod held;
 mod queue;
@@ -46,8 +47,21 @@ pub(crate) struct FlightLimits {
 /// can't eat the memory budget of all others.
 const HELD_PER_KEY_MAX: usize = 1_000;
 
+/// Effects that meet an older one of their domain in the flight are put off until the next, one by one. Beyond this share of
+/// a flight (a half), their keys are held: a document that changes all the time must not be what the whole lane is full of.
+const PUT_OFF_SHARE: usize = 2;
+
 /// While a flight is put together, at most this many effects per effect taken move behind held keys.
 const SCAN_PER_ITEM: usize = 8;
+
+/// Where an effect goes that is examined while a flight is put together.
+#[derive(Debug, Clone, Copy)]
+enum Goes {
+    Aboard,
+    /// An older effect of its domain is aboard.
+    NextFlight,
+    BehindItsKey,
+}
 
 #[derive(Debug, Default)]
 pub(crate) struct Lane {
@@ -58,7 +72,9 @@ pub(crate) struct Lane {
     touched: Vec<u64>,
     flight: Option<Flight>,
     spare: Flight,
+    /// Of the flight that is put together: the domains aboard, and what is put off until the next, oldest first.
     domains: TableSet<u64>,
+    put_off: Vec<OwnedItem>,
     /// Uptime before which no flight leaves: the last one failed as a whole.
     not_before_ms: u64,
     /// Whole flights that failed in a row.
@@ -168,21 +184,16 @@ impl Lane {
                 break;
             }
             scans -= 1;
-            if let Some(item) = self.ready.pop_front() {
-                let (key_hash, domain, head) = (item.key_hash, item.domain, item.head);
-                if self.may_board(key_hash, domain, head, limits) {
-                    let OwnedItem { pending, effect, tries, queued, .. } = item;
-                    let (start, len) = (0, 0);
-                    flight.push(Item { pending, key_hash, domain, start, len, tries, queued, head }, &effect);
-                } else {
-                    self.hold(item, events);
-                }
-                continue;
+            match self.ready.pop_front() {
+                Some(item) => self.board_ready(item, &mut flight, limits, events),
+                None => self.board_from_queue(&mut flight, limits, events),
             }
-            self.board_from_queue(&mut flight, limits, events);
         }
         self.queue.tidy();
         self.domains.clear();
+        while let Some(youngest) = self.put_off.pop() {
+            self.place_first(youngest);
+        }
         if flight.is_empty() {
             // It may have taken the bytes of effects that are all held now.
             flight.clear();
@@ -202,32 +213,77 @@ impl Lane {
     fn board_whole_queue(&mut self, flight: &mut Flight, limits: FlightLimits, events: &mut Vec<LaneEvent>) {
         let mut items = self.queue.take_all(&mut flight.bytes);
         for item in items.drain(..) {
-            let (key_hash, domain) = (item.key_hash, item.domain);
-            if self.may_board(key_hash, domain, false, limits) {
-                flight.push_lying(item);
-            } else {
-                let (start, end) = (item.start as usize, item.start as usize + item.len as usize);
-                self.hold(OwnedItem::new(item, &flight.bytes[start..end]), events);
+            match self.goes(item.key_hash, item.domain, false, limits) {
+                Goes::Aboard => flight.push_lying(item),
+                elsewhere => {
+                    let (start, end) = (item.start as usize, item.start as usize + item.len as usize);
+                    self.set_aside(OwnedItem::new(item, &flight.bytes[start..end]), elsewhere, events);
+                }
             }
         }
         self.queue.give_back(items);
     }
 
-    fn board_from_queue(&mut self, flight: &mut Flight, limits: FlightLimits, events: &mut Vec<LaneEvent>) {
-        let Some((item, bytes)) = self.queue.pop() else { return };
-        let held = !self.held.is_empty() && self.held.contains(item.key_hash);
-        let taken = limits.one_per_domain && !held && !self.domains.insert(item.domain.0);
-        if held || taken {
-            let item = OwnedItem::new(item, bytes);
-            self.hold(item, events);
-        } else {
-            flight.push(item, bytes);
+    fn board_ready(
+        &mut self,
+        item: OwnedItem,
+        flight: &mut Flight,
+        limits: FlightLimits,
+        events: &mut Vec<LaneEvent>,
+    ) {
+        match self.goes(item.key_hash, item.domain, item.head, limits) {
+            Goes::Aboard => {
+                let OwnedItem { pending, key_hash, domain, effect, tries, queued, head } = item;
+                let (start, len) = (0, 0);
+                flight.push(Item { pending, key_hash, domain, start, len, tries, queued, head }, &effect);
+            }
+            elsewhere => self.set_aside(item, elsewhere, events),
         }
     }
 
-    fn may_board(&mut self, key_hash: u64, domain: Domain, head: bool, limits: FlightLimits) -> bool {
-        let held = !head && !self.held.is_empty() && self.held.contains(key_hash);
-        !held && (!limits.one_per_domain || self.domains.insert(domain.0))
+    fn board_from_queue(&mut self, flight: &mut Flight, limits: FlightLimits, events: &mut Vec<LaneEvent>) {
+        let Some((key_hash, domain)) = self.queue.front() else { return };
+        let goes = self.goes(key_hash, domain, false, limits);
+        let Some((item, bytes)) = self.queue.pop() else { return };
+        match goes {
+            Goes::Aboard => flight.push(item, bytes),
+            elsewhere => {
+                let item = OwnedItem::new(item, bytes);
+                self.set_aside(item, elsewhere, events);
+            }
+        }
+    }
+
+    fn goes(&mut self, key_hash: u64, domain: Domain, head: bool, limits: FlightLimits) -> Goes {
+        if !head && !self.held.is_empty() && self.held.contains(key_hash) {
+            Goes::BehindItsKey
+        } else if !limits.one_per_domain || self.domains.insert(domain.0) {
+            Goes::Aboard
+        } else if head || self.put_off.len() < limits.items / PUT_OFF_SHARE {
+            // A head always: behind its key it would wait for itself.
+            Goes::NextFlight
+        } else {
+            Goes::BehindItsKey
+        }
+    }
+
+    fn set_aside(&mut self, item: OwnedItem, goes: Goes, events: &mut Vec<LaneEvent>) {
+        match goes {
+            Goes::NextFlight => {
+                events.push(LaneEvent::Waits(item.pending.position()));
+                self.put_off.push(item);
+            }
+            Goes::Aboard | Goes::BehindItsKey => self.hold(item, events),
+        }
+    }
+
+    /// To where it is examined before everything of its key that waits already, all of it younger.
+    fn place_first(&mut self, item: OwnedItem) {
+        // A head is never behind its own key.
+        match self.held.get_mut(item.key_hash).filter(|_| !item.head) {
+            Some(held) => held.items.push_front(item),
+            None => self.ready.push_front(item),
+        }
     }
 
     /// Holds an effect behind its key.
@@ -282,12 +338,7 @@ impl Lane {
     /// The effect goes back to where it came from, as it was: its flight failed as a whole. Call youngest first.
     pub(crate) fn put_back(&mut self, item: Item, bytes: &[u8], events: &mut Vec<LaneEvent>) {
         events.push(LaneEvent::Waits(item.pending.position()));
-        let item = OwnedItem::new(item, bytes);
-        // Behind a held key stand effects younger than this one; a head is never behind its own key.
-        match self.held.get_mut(item.key_hash).filter(|_| !item.head) {
-            Some(held) => held.items.push_front(item),
-            None => self.ready.push_front(item),
-        }
+        self.place_first(OwnedItem::new(item, bytes));
     }
 
     /// The effect's key is parked from now until `due_ms`. Call youngest first.

@@ -30,7 +30,7 @@ impl OwnedItem {
     }
 }
 
-/// Why a key is held. With none of these it only waits for the flight that holds an older effect of it.
+/// Why a key is held. With none of these it only waits for the flight, which has an older effect of its domain.
 #[derive(Debug, Default)]
 pub(super) struct HeldKey {
     /// Dead letters of the key that are not acknowledged yet.

@@ -39,6 +39,11 @@ impl EffectQueue {
         self.items.is_empty()
     }
 
+    /// The next effect's key and domain.
+    pub(super) fn front(&self) -> Option<(u64, Domain)> {
+        self.items.front().map(|item| (item.key_hash, item.domain))
+    }
+
     /// The next effect's size in bytes.
     pub(super) fn front_bytes(&self) -> Option<usize> {
         self.items.front().map(|item| item.len as usize)

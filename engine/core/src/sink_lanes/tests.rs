@@ -188,6 +188,40 @@ fn lanes_are_saturated_when_each_has_its_next_flight_waiting() {
 }
 
 #[test]
+fn who_meets_its_document_in_a_flight_goes_with_the_next_and_its_key_goes_on() {
+    let mut bench = Bench::new();
+    for (offset, document) in [(0, 1), (1, 1), (2, 2), (3, 1)] {
+        bench.enqueue(offset, 0, document);
+    }
+    for expected in [&[0, 2][..], &[1], &[3]] {
+        bench.pump();
+        let departure = bench.out.remove(0);
+        let offsets = departure.request.body.chunks_exact(8);
+        let offsets: Vec<_> = offsets.map(|offset| i64::from_le_bytes(offset.try_into().unwrap())).collect();
+        assert_eq!(offsets, expected);
+        bench.answer(&departure, &Answer::Items(vec![0; 5]));
+    }
+    assert_eq!(bench.tracker.open_records(), 0);
+}
+
+#[test]
+fn retries_of_two_keys_that_touch_the_same_thing_do_not_wait_for_themselves() {
+    let mut bench = Bench::new();
+    // Both of lane 0 and of domain 20, as bad input can make it.
+    bench.enqueue(0, 0, 20);
+    bench.enqueue(1, 2, 0);
+    for code in [1, 1, 0, 0] {
+        bench.pump();
+        let departure = bench.out.remove(0);
+        assert!(bench.out.is_empty() && departure.request.body.len() == 8, "one at a time");
+        bench.answer(&departure, &Answer::Items(vec![code]));
+        // Late enough for both when the second has failed as well.
+        bench.now.uptime_ms += if code == 1 && bench.lanes.status().parked_keys == 2 { 600_000 } else { 0 };
+    }
+    assert_eq!(bench.tracker.open_records(), 0);
+}
+
+#[test]
 fn what_another_may_have_sent_is_known_by_the_log_s_end_and_by_when_that_other_has_noticed() {
     for (offset, queued_ms, expected) in
         [(4, 0, 7), (4, 5_000, 7), (5, 0, 7), (5, 4_999, 7), (5, 5_000, 99), (5, 5_007, 99)]
