@@ -1,7 +1,8 @@
 //! Trying a flow's operators and sinks with nothing outside, for a pipeline's own tests: on single records, or, where a
-//! flow has state and timers, on many ([`Lasting`]).
+//! flow has state and timers, on many ([`Lasting`]). And its settings file ([`SettingsFile`]).
 
 mod lasting;
+mod settings_file;
 
 use thalweg_connectors::kafka::answer::ItemAnswer;
 use thalweg_connectors::kafka::dead_letter::DeadLetters;
@@ -18,6 +19,7 @@ use thalweg_core::worker::{Command, NamedSink, PartitionName, Positions, ReadFro
 
 pub use lasting::Lasting;
 pub(crate) use lasting::{Kept, Lasts};
+pub use settings_file::{SettingsFile, with_every_key};
 
 use crate::flow::Flow;
 

@@ -4,6 +4,7 @@
 //! - [`recipe`]: installs and starts servers; [`private`] ones belong to one test and go with it.
 //! - [`proxy`]: stands before a server and makes it fail in chosen ways.
 //! - [`stand_in`]: takes what Elasticsearch would be told, at next to no cost, and records it.
+//! - [`instance`]: a pipeline binary, started as a user starts it.
 //!
 //! The binary of this crate is `cargo testbed`; `cargo testbed --help` explains it.
 
@@ -12,6 +13,7 @@ mod background;
 mod bulk_request;
 pub mod error;
 pub mod folder;
+pub mod instance;
 pub mod machine;
 pub mod maven;
 pub mod private;

@@ -8,8 +8,9 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
+use thalweg_testbed::instance::{PATIENCE, until};
 
-use crate::scene::{PATIENCE, Scene, until};
+use crate::scene::Scene;
 use crate::topics::{ANSWER, config};
 use crate::written::{Written, expected};
 

@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use thalweg_testbed::instance::Instance;
+
 use crate::checker::{Follower, check};
-use crate::instance::Instance;
 use crate::scene::Scene;
 use crate::topics;
 use crate::written::records;
@@ -29,10 +30,10 @@ fn write_slowly(scene: &Scene) {
 fn kill_one_after_the_other(scene: &Scene, instances: &mut [Instance]) {
     for kill in 0..KILLS {
         let index = kill % instances.len();
-        let committed = |instance: &Instance| instance.metric("thalweg_commits_total").unwrap_or_default();
+        let committed = |instance: &Instance| instance.metric("thalweg_commits_total", "").max(0.0);
         // Only who is at work can be hit in the middle of it.
         let before = committed(&instances[index]);
-        crate::scene::until("it commits", || committed(&instances[index]) > before + 5.0);
+        thalweg_testbed::instance::until("it commits", || committed(&instances[index]) > before + 5.0);
         instances[index].kill();
         instances[index] = scene.start(NAMES[index], &[]);
     }

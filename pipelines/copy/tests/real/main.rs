@@ -7,7 +7,6 @@
 )]
 
 mod checker;
-mod instance;
 mod kills;
 mod refusals;
 mod scene;

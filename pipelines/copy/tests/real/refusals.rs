@@ -71,9 +71,9 @@ fn what_can_not_be_counted_becomes_a_dead_letter_and_is_shown() {
     topics::write(&scene.brokers, &scene.source, &all);
     let mut instances = [scene.start("one", &[])];
     scene.wait_finished(&mut instances);
-    let metric = |name: &str| instances[0].metric(name).unwrap_or_default();
-    crate::scene::until("the letter is counted", || metric("thalweg_dead_letters_total") == 1.0);
-    crate::scene::until("rows are shown", || metric("thalweg_state_rows") == 10.0);
+    let metric = |name: &str| instances[0].metric(name, "");
+    thalweg_testbed::instance::until("the letter is counted", || metric("thalweg_dead_letters_total") == 1.0);
+    thalweg_testbed::instance::until("rows are shown", || metric("thalweg_state_rows") == 10.0);
     let copies: BTreeMap<_, _> = read_committed(&scene, &scene.copies());
     assert_eq!(copies.len(), 10);
     assert!(instances[0].get("/readyz").is_some_and(|(ready, _)| ready));

@@ -2,33 +2,22 @@
 
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tempfile::TempDir;
+use thalweg_testbed::instance::{self, Instance, PATIENCE};
+use thalweg_testbed::process::POLL_INTERVAL;
 
-use crate::instance::{Instance, command, command_with_audit};
 use crate::topics;
 
-/// No single step takes longer on a loaded machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
-
-const POLL: Duration = Duration::from_millis(20);
-
-/// Polls until `done`, or fails with `what` was waited for.
-pub(crate) fn until(what: &str, done: impl FnMut() -> bool) {
-    assert!(holds_within(PATIENCE, done), "{what}: not within {PATIENCE:?}");
+/// The command, with nothing set.
+pub(crate) fn command() -> Command {
+    instance::command(env!("CARGO_BIN_EXE_copy"))
 }
 
-/// Polls until `done` (true) or until `limit` is over (false).
-pub(crate) fn holds_within(limit: Duration, mut done: impl FnMut() -> bool) -> bool {
-    let begun = Instant::now();
-    while !done() {
-        if begun.elapsed() > limit {
-            return false;
-        }
-        std::thread::sleep(POLL);
-    }
-    true
+/// The command of the program with two flows.
+pub(crate) fn command_with_audit() -> Command {
+    instance::command(env!("CARGO_BIN_EXE_copy-and-audit"))
 }
 
 pub(crate) struct Scene {
@@ -139,7 +128,7 @@ impl Scene {
                 instances.iter().for_each(|instance| eprintln!("{}", instance.log()));
             }
             assert!(!late, "records are left: {left:?}");
-            std::thread::sleep(POLL);
+            std::thread::sleep(POLL_INTERVAL);
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use thalweg_testbed::instance::{Ended, Instance, until};
+
 use crate::checker::{check, read_committed};
-use crate::instance::{Ended, Instance};
-use crate::scene::{Scene, until};
+use crate::scene::Scene;
 use crate::topics;
 use crate::written::{Written, records};
 

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
+use thalweg_testbed::instance::{Instance, until};
 
 use crate::checker::check;
-use crate::instance::Instance;
-use crate::scene::{Scene, until};
+use crate::scene::Scene;
 use crate::topics;
 use crate::written::{Written, records};
 
@@ -81,7 +81,7 @@ impl Kept {
 }
 
 fn metric(instance: &Instance, name: &str) -> f64 {
-    instance.metric(name).unwrap_or_default()
+    instance.metric(name, "")
 }
 
 #[test]

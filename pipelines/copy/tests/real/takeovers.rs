@@ -1,9 +1,10 @@
 //! Somebody else takes over in the middle of a transaction: the group, or a process of the same name.
 
 use rustix::process::Signal;
+use thalweg_testbed::instance::until;
 
 use crate::checker::check;
-use crate::scene::{Scene, until};
+use crate::scene::Scene;
 use crate::topics;
 use crate::written::records;
 

@@ -9,8 +9,8 @@ use rdkafka::error::KafkaResult;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, TopicPartitionList};
+use thalweg_testbed::instance::PATIENCE;
 
-use crate::scene::PATIENCE;
 use crate::written::Written;
 
 /// How long a broker may take for one answer.
@@ -39,7 +39,7 @@ pub(crate) fn create(brokers: &str, name: &str, partitions: i32, settings: &[(&s
     let options = AdminOptions::new().operation_timeout(Some(PATIENCE)).request_timeout(Some(PATIENCE));
     wait_for(admin(brokers).create_topics([&topic], &options)).unwrap().remove(0).unwrap();
     let consumer: BaseConsumer = config(brokers).create().unwrap();
-    crate::scene::until("the topic is known", || {
+    thalweg_testbed::instance::until("the topic is known", || {
         let metadata = consumer.fetch_metadata(Some(name), ANSWER).unwrap();
         metadata.topics().first().is_some_and(|topic| topic.partitions().len() == partitions as usize)
     });

@@ -7,7 +7,7 @@ use serde_json::Value;
 use thalweg::commands::TokenKey;
 use thalweg::kafka::Secret;
 
-use crate::instance::SECRET;
+use crate::scene::SECRET;
 
 /// An answer.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ pub(crate) struct User {
 
 impl User {
     pub(crate) fn new(name: &str, address: &str) -> Self {
-        let client = Client::builder().timeout(crate::scene::PATIENCE).build().unwrap();
+        let client = Client::builder().timeout(thalweg_testbed::instance::PATIENCE).build().unwrap();
         Self { client, address: address.to_owned(), token: token(name) }
     }
 

@@ -4,8 +4,10 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use thalweg_testbed::instance::{PATIENCE, until};
+
 use crate::client::{User, token};
-use crate::scene::{PATIENCE, Scene, until};
+use crate::scene::Scene;
 
 /// Who stands still keeps its partition for so long.
 const PATIENT: &str = "kafka.group.session_timeout_ms=60000";
@@ -46,7 +48,7 @@ fn head(length: usize) -> String {
 fn slow_and_greedy_clients_are_cut_off() {
     let scene = Scene::new("slow", 1);
     let mut instance = scene.start_ready(&["commands.client_timeout_ms=700", "commands.connections_max=3"]);
-    let address = instance.address();
+    let address = instance.address("");
     assert_eq!(raw(&address, b""), "", "a connection on which nothing comes");
     assert_eq!(raw(&address, head(8).as_bytes()), "", "a head without an end");
     let half = raw(&address, format!("{}\r\n{{\"b", head(8)).as_bytes());
@@ -64,7 +66,7 @@ fn slow_and_greedy_clients_are_cut_off() {
     let silent: Vec<_> = (0..3).map(|_| TcpStream::connect(&address).unwrap()).collect();
     assert_eq!(User::new("ann", &address).raise("c", 1, None).body.as_u64(), Some(1));
     drop(silent);
-    assert_eq!(instance.stop(), 0);
+    assert_eq!(instance.stop().code, 0);
 }
 
 #[test]
@@ -73,7 +75,7 @@ fn who_hangs_up_is_not_waited_for_and_their_command_is_applied() {
     // The one that has the partition; it will stand still.
     let working = scene.start_ready(&[PATIENT]);
     let mut asked = scene.start(&[PATIENT, "commands.answer_deadline_ms=100000"]);
-    let address = asked.address();
+    let address = asked.address("");
     asked.wait_log("admin page: ");
     working.signal(rustix::process::Signal::STOP);
     let mut stream = TcpStream::connect(&address).unwrap();
@@ -87,7 +89,7 @@ fn who_hangs_up_is_not_waited_for_and_their_command_is_applied() {
     let again = User::new("ann", &address).raise("c", 7, Some("k"));
     assert_eq!((again.status, again.body.as_u64()), (200, Some(7)), "applied once");
     drop(working);
-    assert_eq!(asked.stop(), 0);
+    assert_eq!(asked.stop().code, 0);
 }
 
 #[test]
@@ -95,7 +97,7 @@ fn more_than_may_wait_are_refused_at_once_and_those_who_wait_are_answered() {
     let scene = Scene::new("busy", 1);
     let working = scene.start_ready(&[PATIENT]);
     let mut asked = scene.start(&[PATIENT, "commands.answer_deadline_ms=100000", "commands.waiting_max=2"]);
-    let address = asked.address();
+    let address = asked.address("");
     asked.wait_log("admin page: ");
     working.signal(rustix::process::Signal::STOP);
     std::thread::scope(|scope| {
@@ -113,5 +115,5 @@ fn more_than_may_wait_are_refused_at_once_and_those_who_wait_are_answered() {
         }
     });
     drop(working);
-    assert_eq!(asked.stop(), 0);
+    assert_eq!(asked.stop().code, 0);
 }

@@ -7,7 +7,6 @@
 )]
 
 mod client;
-mod instance;
 mod limits;
 mod order;
 mod outages;

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use thalweg_testbed::instance::PATIENCE;
+
 use crate::client::token;
-use crate::instance::Instance;
-use crate::scene::{PATIENCE, Scene};
+use crate::scene::Scene;
 use crate::topics;
 
 const AT_ONCE: u64 = 1_000;
@@ -40,7 +41,7 @@ fn raise_all(addresses: &[String]) -> Vec<u64> {
 fn a_thousand_at_once_on_one_key_are_all_answered_in_the_order_of_the_log() {
     let scene = Scene::new("order", 2);
     let mut instances = [scene.start_ready(&SLOW), scene.start(&SLOW)];
-    let addresses = instances.each_mut().map(Instance::address);
+    let addresses = instances.each_mut().map(|instance| instance.address(""));
     let counts: BTreeSet<u64> = raise_all(&addresses).into_iter().collect();
     assert_eq!(counts, (1..=AT_ONCE).collect(), "each was applied once, and told where it stood");
     // The order of the log: replies lie in two partitions, by the instance that waits.
@@ -52,6 +53,6 @@ fn a_thousand_at_once_on_one_key_are_all_answered_in_the_order_of_the_log() {
         log.iter().map(|record| answered[&record.correlation_id].parse().unwrap()).collect();
     assert_eq!(in_order, (1..=AT_ONCE).collect::<Vec<_>>());
     for instance in instances {
-        assert_eq!(instance.stop(), 0);
+        assert_eq!(instance.stop().code, 0);
     }
 }

@@ -1,17 +1,18 @@
 //! Flows that stand still or crash, brokers that are away.
 
 use rustix::process::Signal;
+use thalweg_testbed::instance::until;
 use thalweg_testbed::proxy::{TcpProxy, Traffic};
 
 use crate::client::User;
-use crate::scene::{Scene, until};
+use crate::scene::Scene;
 
 #[test]
 fn no_answer_is_a_504_and_the_repeat_is_applied_once() {
     let scene = Scene::new("stands-still", 1);
     let mut working = scene.start_ready(&[]);
     let mut asked = scene.start(&["commands.answer_deadline_ms=2000"]);
-    let address = asked.address();
+    let address = asked.address("");
     asked.wait_log("admin page: ");
     let ann = User::new("ann", &address);
     let answered = |counter: &str, by: u64, key: &str| {
@@ -38,14 +39,14 @@ fn no_answer_is_a_504_and_the_repeat_is_applied_once() {
     working.kill();
     assert_eq!(answered("c", 10, "k"), (200, Some(11)));
     assert_eq!(answered("c", 1, "after"), (200, Some(12)), "applied once");
-    assert_eq!(asked.stop(), 0);
+    assert_eq!(asked.stop().code, 0);
 }
 
 #[test]
 fn a_stop_answers_what_it_has_taken() {
     let scene = Scene::new("stops", 1);
     let mut instance = scene.start_ready(&["engine.commit_interval_ms=300"]);
-    let address = instance.address();
+    let address = instance.address("");
     let ann = User::new("ann", &address);
     assert_eq!(ann.raise("c", 1, None).body.as_u64(), Some(1));
     let answered = std::thread::scope(|scope| {
@@ -55,12 +56,12 @@ fn a_stop_answers_what_it_has_taken() {
         instance.signal(Signal::TERM);
         asking.into_iter().flat_map(|asked| asked.join().unwrap()).collect::<Vec<_>>()
     });
-    assert_eq!(instance.wait_end(), 0);
+    assert_eq!(instance.wait_end().code, 0);
     assert!(answered.len() > 10 && answered.iter().all(|answer| answer.status == 200), "{answered:?}");
     let mut instance = scene.start_ready(&[]);
-    let total = User::new("ann", &instance.address()).raise("c", 1, None).body.as_u64().unwrap();
+    let total = User::new("ann", &instance.address("")).raise("c", 1, None).body.as_u64().unwrap();
     assert_eq!(total, 2 + answered.len() as u64, "what was answered was applied, and nothing else");
-    assert_eq!(instance.stop(), 0);
+    assert_eq!(instance.stop().code, 0);
 }
 
 #[test]
@@ -70,7 +71,7 @@ fn what_brokers_can_not_take_is_a_503_and_comes_to_nothing() {
     let working = scene.start_ready(&[]);
     let brokers = format!("kafka.brokers={}", proxy.address());
     let mut asked = scene.start(&[&brokers, "commands.answer_deadline_ms=8000"]);
-    let ann = User::new("ann", &asked.address());
+    let ann = User::new("ann", &asked.address(""));
     assert_eq!(ann.raise("c", 1, None).body.as_u64(), Some(1));
     proxy.set(Traffic::Refuse);
     asked.wait_log("brokers are down");
@@ -87,6 +88,6 @@ fn what_brokers_can_not_take_is_a_503_and_comes_to_nothing() {
     });
     let hundreds = answer.body.as_u64().unwrap() - 1;
     assert!(hundreds.is_multiple_of(100), "what was not accepted was applied: {hundreds}");
-    assert_eq!(asked.stop(), 0);
-    assert_eq!(working.stop(), 0);
+    assert_eq!(asked.stop().code, 0);
+    assert_eq!(working.stop().code, 0);
 }

@@ -4,15 +4,15 @@ use thalweg::commands::TokenKey;
 use thalweg::kafka::Secret;
 
 use crate::client::{User, now_ms, send, token};
-use crate::instance::{SECRET, command};
 use crate::scene::Scene;
+use crate::scene::{SECRET, command};
 use crate::topics;
 
 #[test]
 fn who_does_not_say_who_they_are_is_refused() {
     let scene = Scene::new("tokens", 1);
     let mut instance = scene.start_ready(&[]);
-    let ann = User::new("ann", &instance.address());
+    let ann = User::new("ann", &instance.address(""));
     let path = "/counters/c";
     let missing = send(ann.plain("POST", path).body("{\"by\":1}"));
     missing.assert_problem(401, "unauthorized");
@@ -42,14 +42,14 @@ fn who_does_not_say_who_they_are_is_refused() {
     assert_eq!(send(ann.plain("GET", "/limits")).body["by_max"], 1_000);
     assert_eq!(ann.raise("c", 1, None).body.as_u64(), Some(1), "nothing of all that was applied");
     assert!(!instance.log().contains(SECRET) && !instance.log().contains(&token("ann")));
-    assert_eq!(instance.stop(), 0);
+    assert_eq!(instance.stop().code, 0);
 }
 
 #[test]
 fn what_is_wrong_with_a_request_is_said() {
     let scene = Scene::new("malformed", 1);
     let mut instance = scene.start_ready(&["commands.body_bytes_max=100"]);
-    let ann = User::new("ann", &instance.address());
+    let ann = User::new("ann", &instance.address(""));
     for body in ["", "{", "[]", "{\"by\":-1}", "{\"by\":1,\"and\":2}", "{\"by\":\"1\"}", "\u{0}"] {
         send(ann.request("POST", "/counters/c").body(body)).assert_problem(400, "malformed-body");
     }
@@ -78,7 +78,7 @@ fn what_is_wrong_with_a_request_is_said() {
     assert_eq!(ann.raise(odd, 2, None).body.as_u64(), Some(2));
     assert_eq!(ann.raise(odd, 2, None).body.as_u64(), Some(4));
     assert_eq!(ann.raise("c", 1, None).body.as_u64(), Some(1), "nothing of all that was applied");
-    assert_eq!(instance.stop(), 0);
+    assert_eq!(instance.stop().code, 0);
 }
 
 #[test]
@@ -86,10 +86,10 @@ fn a_record_that_nobody_waits_for_is_set_aside_and_harms_nobody() {
     let scene = Scene::new("foreign", 1);
     let mut instance = scene.start_ready(&[]);
     topics::write(&scene.brokers, &scene.source, "c", "{\"by\":1}");
-    let ann = User::new("ann", &instance.address());
+    let ann = User::new("ann", &instance.address(""));
     assert_eq!(ann.raise("c", 1, None).body.as_u64(), Some(1));
     assert_eq!(instance.metric("thalweg_records_total", "dead_lettered"), 1.0);
-    assert_eq!(instance.stop(), 0);
+    assert_eq!(instance.stop().code, 0);
 }
 
 #[test]

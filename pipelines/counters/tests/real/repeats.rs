@@ -1,13 +1,15 @@
 //! The same request again: applied once, for as long as it is remembered.
 
+use thalweg_testbed::instance::until;
+
 use crate::client::User;
-use crate::scene::{Scene, until};
+use crate::scene::Scene;
 
 #[test]
 fn a_repeat_gets_the_same_answer_and_is_applied_once() {
     let scene = Scene::new("repeats", 3);
     let mut instance = scene.start_ready(&[]);
-    let (ann, bob) = (User::new("ann", &instance.address()), User::new("bob", &instance.address()));
+    let (ann, bob) = (User::new("ann", &instance.address("")), User::new("bob", &instance.address("")));
     let first = ann.raise("c", 5, Some("k1"));
     assert_eq!((first.status, first.body.as_u64()), (200, Some(5)));
     assert_eq!(first.header("idempotency-replayed"), None);
@@ -25,14 +27,14 @@ fn a_repeat_gets_the_same_answer_and_is_applied_once() {
     assert_eq!(counts(ann.raise("c", 1, None)), Some(17), "without a key nothing is a repeat");
     ann.raise("c", 6, Some("k1")).assert_problem(422, "idempotency-key-reused");
     assert_eq!(counts(ann.raise("c", 1, None)), Some(18), "what was refused was not applied");
-    assert_eq!(instance.stop(), 0);
+    assert_eq!(instance.stop().code, 0);
 }
 
 #[test]
 fn a_refusal_is_remembered_too_and_a_restart_forgets_nothing() {
     let scene = Scene::new("restart", 1);
     let mut instance = scene.start_ready(&[]);
-    let ann = User::new("ann", &instance.address());
+    let ann = User::new("ann", &instance.address(""));
     for raised in 1..=10 {
         assert_eq!(ann.raise("c", 1_000, None).body.as_u64(), Some(raised * 1_000));
     }
@@ -40,18 +42,18 @@ fn a_refusal_is_remembered_too_and_a_restart_forgets_nothing() {
     refused.assert_problem(409, "counter-full");
     instance.kill();
     let mut instance = scene.start_ready(&[]);
-    let ann = User::new("ann", &instance.address());
+    let ann = User::new("ann", &instance.address(""));
     let again = ann.raise("c", 1_000, Some("full"));
     again.assert_problem(409, "counter-full");
     assert_eq!(again.header("idempotency-replayed"), Some("true"));
-    assert_eq!(instance.stop(), 0);
+    assert_eq!(instance.stop().code, 0);
 }
 
 #[test]
 fn what_is_remembered_is_forgotten_when_its_time_is_over() {
     let scene = Scene::new("forgets", 1);
     let mut instance = scene.start_ready(&["commands.remember_ms=1500"]);
-    let ann = User::new("ann", &instance.address());
+    let ann = User::new("ann", &instance.address(""));
     assert_eq!(ann.raise("c", 5, Some("k")).body.as_u64(), Some(5));
     until("the reply is forgotten", || {
         let rows = instance.metric("thalweg_state_rows", "");
@@ -59,5 +61,5 @@ fn what_is_remembered_is_forgotten_when_its_time_is_over() {
     });
     let anew = ann.raise("c", 5, Some("k"));
     assert_eq!((anew.body.as_u64(), anew.header("idempotency-replayed")), (Some(10), None));
-    assert_eq!(instance.stop(), 0);
+    assert_eq!(instance.stop().code, 0);
 }

@@ -2,33 +2,21 @@
 
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use tempfile::TempDir;
+use thalweg_testbed::instance::{self, Instance};
 
-use crate::instance::{Instance, command};
 use crate::topics;
 
-/// No single step takes longer on a loaded machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+/// The secret of all tokens.
+pub(crate) const SECRET: &str = "only-for-tests-only-for-tests-only";
 
-const POLL: Duration = Duration::from_millis(20);
-
-/// Polls until `done`, or fails with `what` was waited for.
-pub(crate) fn until(what: &str, done: impl FnMut() -> bool) {
-    assert!(holds_within(PATIENCE, done), "{what}: not within {PATIENCE:?}");
-}
-
-/// Polls until `done` (true) or until `limit` is over (false).
-pub(crate) fn holds_within(limit: Duration, mut done: impl FnMut() -> bool) -> bool {
-    let begun = Instant::now();
-    while !done() {
-        if begun.elapsed() > limit {
-            return false;
-        }
-        std::thread::sleep(POLL);
-    }
-    true
+/// The command, with nothing set but the secret.
+pub(crate) fn command() -> Command {
+    let mut command = instance::command(env!("CARGO_BIN_EXE_counters"));
+    command.env("TOKEN_SECRET", SECRET);
+    command
 }
 
 pub(crate) struct Scene {

@@ -8,8 +8,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
-
-use crate::scene::{PATIENCE, until};
+use thalweg_testbed::instance::{PATIENCE, until};
 
 /// How long a broker may take for one answer.
 const ANSWER: Duration = Duration::from_secs(10);

@@ -4,9 +4,10 @@ use std::time::Instant;
 
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use serde_json::{Value, json};
+use thalweg_testbed::instance::{PATIENCE, until};
 
 use crate::client::User;
-use crate::scene::{PATIENCE, Scene, until};
+use crate::scene::Scene;
 use crate::topics;
 
 /// Writes straight to the topic of what is shown, in the open transaction if there is one; `None`: a tombstone.
@@ -49,7 +50,7 @@ fn names(page: &Value) -> (Vec<&str>, Option<&str>) {
 fn who_has_raised_a_counter_sees_it_at_every_instance() {
     let scene = Scene::new("shown", 3);
     let mut instances = [scene.start_ready(&[]), scene.start_ready(&[])];
-    let users = instances.each_mut().map(|instance| User::new("ann", &instance.address()));
+    let users = instances.each_mut().map(|instance| User::new("ann", &instance.address("")));
     users[0].get("/counters/never").assert_problem(404, "no-such-counter");
     for number in 0..50_u64 {
         let counter = format!("c{number:02}");
@@ -68,7 +69,7 @@ fn who_has_raised_a_counter_sees_it_at_every_instance() {
         assert_eq!(instance.metric("thalweg_view_records", ""), 50.0);
         assert_eq!(instance.metric("thalweg_view_ready", ""), 1.0);
         assert!(instance.metric("thalweg_view_bytes", "") > 1_000.0);
-        assert_eq!(instance.stop(), 0);
+        assert_eq!(instance.stop().code, 0);
     }
 }
 
@@ -86,7 +87,7 @@ fn pages_lead_through_all_counters_in_the_order_of_their_names() {
             Some(&standing(&format!("c {number}"), number)),
         );
     }
-    let ann = User::new("ann", &instance.address());
+    let ann = User::new("ann", &instance.address(""));
     let page = ann.get_all("/counters");
     assert_eq!(names(&page.body), (vec!["c 0", "c 1", "c 2", "c 3"], Some("c 3")));
     assert_eq!(names(&ann.get("/counters?after=c%203&limit=2").body), (vec!["c 4", "c 5"], Some("c 5")));
@@ -95,14 +96,14 @@ fn pages_lead_through_all_counters_in_the_order_of_their_names() {
     assert_eq!(names(&ann.get("/counters?after=x").body), (vec![], None));
     ann.get("/counters?limit=0").assert_problem(400, "bad-request");
     ann.get("/counters?limit=x").assert_problem(400, "malformed-query");
-    assert_eq!(instance.stop(), 0);
+    assert_eq!(instance.stop().code, 0);
 }
 
 #[test]
 fn what_is_not_committed_is_not_shown_and_waited_for() {
     let scene = Scene::new("uncommitted", 1);
     let mut instance = scene.start_ready(&["views.wait_ms=500"]);
-    let ann = User::new("ann", &instance.address());
+    let ann = User::new("ann", &instance.address(""));
     let (producer, view) = (in_transaction(&scene), scene.view());
     write(&producer, &view, None, "a", Some(&standing("a", 1)));
     // It can't be told whether "a" will be there.
@@ -122,7 +123,7 @@ fn what_is_not_committed_is_not_shown_and_waited_for() {
     producer.commit_transaction(PATIENCE).unwrap();
     ann.get_all("/counters/b").assert_problem(404, "no-such-counter");
     assert_eq!(instance.metric("thalweg_view_records", ""), 0.0);
-    assert_eq!(instance.stop(), 0);
+    assert_eq!(instance.stop().code, 0);
 }
 
 #[test]
@@ -141,7 +142,7 @@ fn nothing_is_shown_before_all_that_was_there_was_read() {
     let open = in_transaction(&scene);
     write(&open, &view, Some(0), "open", Some(&standing("open", 1)));
     let mut instance = scene.start(&[]);
-    let ann = User::new("ann", &instance.address());
+    let ann = User::new("ann", &instance.address(""));
     instance.wait_log("admin page: ");
     until("only the transaction is left", || {
         instance.get("/readyz").is_some_and(|(ready, said)| {
@@ -158,14 +159,14 @@ fn nothing_is_shown_before_all_that_was_there_was_read() {
     assert_eq!(ann.get("/counters/open").status, 200);
     assert_eq!(ann.get("/counters/c999").body["count"], 999);
     assert_eq!(instance.metric("thalweg_view_records", ""), 1_001.0);
-    assert_eq!(instance.stop(), 0);
+    assert_eq!(instance.stop().code, 0);
 }
 
 #[test]
 fn what_is_written_is_shown_within_a_moment() {
     let scene = Scene::new("follows", 2);
     let mut instance = scene.start_ready(&[]);
-    let (ann, producer) = (User::new("ann", &instance.address()), producer(&scene));
+    let (ann, producer) = (User::new("ann", &instance.address("")), producer(&scene));
     let mut took_ms = Vec::new();
     for number in 1..=100 {
         write(&producer, &scene.view(), None, "c", Some(&standing("c", number)));
@@ -175,5 +176,5 @@ fn what_is_written_is_shown_within_a_moment() {
     }
     took_ms.sort_unstable();
     eprintln!("shown after {} ms at the median, {} ms at most", took_ms[50], took_ms[99]);
-    assert_eq!(instance.stop(), 0);
+    assert_eq!(instance.stop().code, 0);
 }

@@ -1,10 +1,11 @@
 //! Views whose topic is not what it should be, is too large, grows, or is compacted meanwhile.
 
 use rdkafka::producer::{BaseRecord, Producer};
+use thalweg_testbed::instance::{PATIENCE, until};
 use thalweg_testbed::proxy::{TcpProxy, Traffic};
 
 use crate::client::User;
-use crate::scene::{PATIENCE, Scene, until};
+use crate::scene::Scene;
 use crate::topics;
 use crate::views::{producer, standing, write};
 
@@ -12,7 +13,7 @@ use crate::views::{producer, standing, write};
 fn a_value_that_can_not_be_read_is_counted_named_once_and_others_go_on() {
     let scene = Scene::new("undecodable", 1);
     let mut instance = scene.start_ready(&[]);
-    let (ann, producer, view) = (User::new("ann", &instance.address()), producer(&scene), scene.view());
+    let (ann, producer, view) = (User::new("ann", &instance.address("")), producer(&scene), scene.view());
     write(&producer, &view, None, "a", Some(&standing("a", 1)));
     write(&producer, &view, None, "b", Some(&standing("b", 1)));
     write(&producer, &view, None, "b", Some("{\"name\":"));
@@ -30,14 +31,14 @@ fn a_value_that_can_not_be_read_is_counted_named_once_and_others_go_on() {
     // It is shown again once it is what it should be.
     write(&producer, &view, None, "b", Some(&standing("b", 2)));
     assert_eq!(ann.get("/counters/b").body["count"], 2);
-    assert_eq!(instance.stop(), 0);
+    assert_eq!(instance.stop().code, 0);
 }
 
 #[test]
 fn a_view_that_needs_too_much_memory_is_shown_no_more_and_commands_go_on() {
     let scene = Scene::new("too-large", 1);
     let mut instance = scene.start_ready(&["views.bytes_max=100000"]);
-    let (ann, producer, view) = (User::new("ann", &instance.address()), producer(&scene), scene.view());
+    let (ann, producer, view) = (User::new("ann", &instance.address("")), producer(&scene), scene.view());
     assert_eq!(ann.raise("c", 1, None).status, 200);
     assert_eq!(ann.get("/counters/c").status, 200);
     let long = standing(&"x".repeat(60_000), 1);
@@ -51,19 +52,19 @@ fn a_view_that_needs_too_much_memory_is_shown_no_more_and_commands_go_on() {
     assert!(!ready && said.contains("raise views.bytes_max"), "{said}");
     assert_eq!(instance.metric("thalweg_view_records", ""), 0.0);
     assert_eq!(instance.metric("thalweg_view_ready", ""), 0.0);
-    assert_eq!(instance.stop(), 0);
+    assert_eq!(instance.stop().code, 0);
     // Nor does it start to show half of it.
     let mut instance = scene.start(&["views.bytes_max=100000"]);
     instance.wait_log("views.bytes_max");
-    User::new("ann", &instance.address()).get("/counters").assert_problem(503, "view-too-large");
-    assert_eq!(instance.stop(), 0);
+    User::new("ann", &instance.address("")).get("/counters").assert_problem(503, "view-too-large");
+    assert_eq!(instance.stop().code, 0);
 }
 
 #[test]
 fn new_partitions_are_noticed() {
     let scene = Scene::new("grows", 1);
     let mut instance = scene.start_ready(&[]);
-    let (ann, producer, view) = (User::new("ann", &instance.address()), producer(&scene), scene.view());
+    let (ann, producer, view) = (User::new("ann", &instance.address("")), producer(&scene), scene.view());
     write(&producer, &view, Some(0), "a", Some(&standing("a", 1)));
     topics::widen(&scene.brokers, &view, 3);
     instance.wait_log("new partitions");
@@ -75,11 +76,11 @@ fn new_partitions_are_noticed() {
     until("what is in a new partition is shown", || ann.get_all("/counters/a").body["count"] == 2);
     write(&producer, &view, Some(1), "b", Some(&standing("b", 1)));
     assert_eq!(ann.get("/counters/b").status, 200);
-    assert_eq!(instance.stop(), 0);
+    assert_eq!(instance.stop().code, 0);
     // Whichever partition is read first, the later record counts.
     let mut instance = scene.start_ready(&[]);
-    assert_eq!(User::new("ann", &instance.address()).get("/counters/a").body["count"], 2);
-    assert_eq!(instance.stop(), 0);
+    assert_eq!(User::new("ann", &instance.address("")).get("/counters/a").body["count"], 2);
+    assert_eq!(instance.stop().code, 0);
 }
 
 #[test]
@@ -107,7 +108,7 @@ fn what_compaction_has_left_is_read() {
     });
     write(&producer, &view, None, "d", None);
     let mut instance = scene.start_ready(&[]);
-    let ann = User::new("ann", &instance.address());
+    let ann = User::new("ann", &instance.address(""));
     let listed = ann.get("/counters");
     assert_eq!(
         listed.body["items"],
@@ -117,16 +118,16 @@ fn what_compaction_has_left_is_read() {
         ])
     );
     assert_eq!(instance.metric("thalweg_view_lag_records", ""), 0.0);
-    assert_eq!(instance.stop(), 0);
+    assert_eq!(instance.stop().code, 0);
 }
 
 #[test]
 fn a_topic_that_loses_things_is_refused() {
     let scene = Scene::new("not-compacted", 1);
     topics::create_with(&scene.brokers, &scene.view(), 1, &[("cleanup.policy", "delete")]);
-    let mut instance = scene.start(&[]);
-    assert_eq!(instance.wait_end(), 1);
-    let log = instance.log();
+    let ended = scene.start(&[]).wait_end();
+    assert_eq!(ended.code, 1);
+    let log = ended.log;
     assert!(log.contains(&scene.view()) && log.contains("must be \"compact\""), "{log}");
 }
 
@@ -136,7 +137,7 @@ fn a_view_says_what_is_wrong_while_brokers_are_away_and_goes_on_afterwards() {
     let scene = Scene::new("view-away", 1);
     let brokers = format!("kafka.brokers={}", proxy.address());
     let mut instance = scene.start_ready(&[&brokers, "views.wait_ms=500"]);
-    let (ann, producer, view) = (User::new("ann", &instance.address()), producer(&scene), scene.view());
+    let (ann, producer, view) = (User::new("ann", &instance.address("")), producer(&scene), scene.view());
     write(&producer, &view, None, "a", Some(&standing("a", 1)));
     assert_eq!(ann.get("/counters/a").status, 200);
     proxy.set(Traffic::Refuse);
@@ -147,14 +148,14 @@ fn a_view_says_what_is_wrong_while_brokers_are_away_and_goes_on_afterwards() {
     ann.get("/counters/b").assert_problem(503, "view-behind");
     proxy.set(Traffic::Forward { delay_ms: 0 });
     until("it is shown", || ann.get("/counters/b").status == 200);
-    assert_eq!(instance.stop(), 0);
+    assert_eq!(instance.stop().code, 0);
 }
 
 #[test]
 fn a_topic_that_was_made_anew_is_shown_no_more() {
     let scene = Scene::new("anew", 1);
     let mut instance = scene.start_ready(&[]);
-    let (ann, view) = (User::new("ann", &instance.address()), scene.view());
+    let (ann, view) = (User::new("ann", &instance.address("")), scene.view());
     assert_eq!(ann.raise("c", 1, None).status, 200);
     assert_eq!(ann.get("/counters/c").status, 200);
     topics::delete(&scene.brokers, &[&view]);

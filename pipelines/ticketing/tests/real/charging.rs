@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use thalweg_testbed::instance::until;
 use ticketing_provider::Conduct;
 
 use crate::client::User;
-use crate::scene::{Scene, until};
+use crate::scene::Scene;
 
 /// The provider is slow, and orders wait for it.
 const SETTINGS: [&str; 3] = [
@@ -32,7 +33,7 @@ fn a_charge_that_is_declined_fails_the_order_and_frees_the_ticket() {
     eve.pay(&again, "visa").assert_problem(409, "order-paid");
     bob.order(&ticket, None).assert_problem(409, "ticket-taken");
     assert!(!all.log().contains("visa"), "tokens stand in no log");
-    assert_eq!(all.stop(), 0);
+    assert_eq!(all.stop().code, 0);
 }
 
 #[test]
@@ -51,7 +52,7 @@ fn a_provider_that_loses_its_answers_is_asked_until_it_is_known_and_charges_once
     scene.wait_status(&orders[2], "failed");
     let asked: Vec<_> = orders.iter().map(|order| scene.provider.of_order(order)).collect();
     assert_eq!(asked, [["charge"], ["charge"], ["decline"]]);
-    assert_eq!(all.stop(), 0);
+    assert_eq!(all.stop().code, 0);
 }
 
 #[test]
@@ -67,7 +68,7 @@ fn a_charge_for_an_order_that_was_given_up_meanwhile_is_refunded() {
     assert_eq!(bob.cancel(&order).status, 200);
     until("it is refunded", || scene.provider.of_order(&order) == ["charge", "refund"]);
     scene.wait_history(&order, &["order.created", "order.pending", "order.cancelled"]);
-    assert_eq!(all.stop(), 0);
+    assert_eq!(all.stop().code, 0);
 }
 
 #[test]
@@ -85,5 +86,5 @@ fn who_is_killed_while_the_provider_is_asked_charges_once() {
     let (again, _) = scene.start_all(&["payments.provider.settle_ms=700", "kafka.group.instance_id=a"]);
     scene.wait_status(&order, "complete");
     assert_eq!(scene.provider.of_order(&order), ["charge"]);
-    assert_eq!(again.stop(), 0);
+    assert_eq!(again.stop().code, 0);
 }

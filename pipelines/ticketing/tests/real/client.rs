@@ -6,9 +6,9 @@ use reqwest::blocking::Client;
 use serde_json::{Value, json};
 use thalweg::commands::TokenKey;
 use thalweg::kafka::Secret;
+use thalweg_testbed::instance::{PATIENCE, until};
 
-use crate::instance::SECRET;
-use crate::scene::{PATIENCE, until};
+use crate::scene::SECRET;
 
 /// Where the services take requests.
 #[derive(Debug, Clone)]

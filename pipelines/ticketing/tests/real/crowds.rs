@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use thalweg_testbed::instance::PATIENCE;
 use ticketing_provider::Conduct;
 
 use crate::client::{User, token};
-use crate::scene::{PATIENCE, Scene};
+use crate::scene::Scene;
 
 const AT_ONCE: usize = 10_000;
 /// As many requests are under way at a time.
@@ -32,7 +33,7 @@ fn of_two_who_order_at_once_one_gets_the_ticket() {
         statuses.sort_unstable();
         assert_eq!(statuses, [201, 409]);
     }
-    assert_eq!(all.stop(), 0);
+    assert_eq!(all.stop().code, 0);
 }
 
 /// Orders that ticket so often, each by another user; how often each status was answered.
@@ -75,5 +76,5 @@ fn of_ten_thousand_who_order_at_once_one_gets_the_ticket() {
     let created =
         scene.events("orders", &ticket).iter().filter(|event| event["type"] == "order.created").count();
     assert_eq!(created, 2, "the one before, and the one who won");
-    assert_eq!(all.stop(), 0);
+    assert_eq!(all.stop().code, 0);
 }

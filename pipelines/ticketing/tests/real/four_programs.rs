@@ -1,10 +1,10 @@
 //! The four programs beside each other.
 
+use thalweg_testbed::instance::{Instance, until};
 use ticketing_provider::Conduct;
 
 use crate::client::{Addresses, User};
-use crate::instance::{Instance, command};
-use crate::scene::{Scene, until};
+use crate::scene::{Scene, command};
 
 /// Where four programs take requests; the first three of these do.
 fn addresses(programs: &mut [Instance; 4]) -> Addresses {
@@ -49,7 +49,7 @@ fn a_ticket_is_sold_and_another_order_expires() {
             .is_some_and(|event| event["version"] == 3 && event["orderId"].is_null())
     });
     for program in programs {
-        assert_eq!(program.stop(), 0);
+        assert_eq!(program.stop().code, 0);
     }
 }
 

@@ -11,7 +11,6 @@ mod client;
 mod crowds;
 mod dashboards;
 mod four_programs;
-mod instance;
 mod orders;
 mod provider;
 #[path = "../../../message-search/tests/queries/mod.rs"]

@@ -1,10 +1,11 @@
 //! Orders that go other ways than to be paid, and requests that are refused.
 
 use serde_json::{Value, json};
+use thalweg_testbed::instance::until;
 use ticketing_provider::Conduct;
 
 use crate::client::User;
-use crate::scene::{Scene, until};
+use crate::scene::Scene;
 
 /// Long enough that nothing expires by itself.
 const NEVER: [&str; 1] = ["orders.expire_after_ms=600000"];
@@ -45,7 +46,7 @@ fn orders_are_cancelled_and_what_is_nobodys_business_is_refused() {
     assert_eq!(scene.events("orders", &again)[0]["number"], 2);
     ann.cancel(&again).assert_problem(403, "order-foreign");
     assert_eq!(scene.provider.ledger(), []);
-    assert_eq!(all.stop(), 0);
+    assert_eq!(all.stop().code, 0);
 }
 
 #[test]
@@ -79,7 +80,7 @@ fn everybody_sees_tickets_and_users_their_own_orders() {
     until("the ticket is shown as reserved", || {
         bob.see(&format!("/tickets/{}", tickets[0])).body["orderId"] == orders[0].as_str()
     });
-    assert_eq!(all.stop(), 0);
+    assert_eq!(all.stop().code, 0);
 }
 
 #[test]
@@ -116,5 +117,5 @@ fn what_is_wrong_with_a_request_is_said() {
     ann.pay(&format!("{ticket}.{unknown}"), "visa").assert_problem(404, "order-unknown");
     until("orders knows the ticket", || ann.order(&ticket, None).status == 403);
     ann.order(&ticket, None).assert_problem(403, "ticket-own");
-    assert_eq!(all.stop(), 0);
+    assert_eq!(all.stop().code, 0);
 }

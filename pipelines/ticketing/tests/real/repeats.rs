@@ -29,7 +29,7 @@ fn a_repeat_gets_its_answer_again_and_another_key_is_another_order() {
         !elsewhere.repeated && elsewhere.status != 422,
         "an idempotency key is one of its ticket: {elsewhere:?}"
     );
-    assert_eq!(all.stop(), 0);
+    assert_eq!(all.stop().code, 0);
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn orders_is_killed_between_order_and_payment_and_nothing_is_lost() {
     let others = ["tickets", "payments", "expiration"].map(|name| scene.start(name, &[]));
     orders.wait_ready();
     let mut others = others;
-    others.iter_mut().for_each(crate::instance::Instance::wait_ready);
+    others.iter_mut().for_each(thalweg_testbed::instance::Instance::wait_ready);
     let mut addresses = crate::client::Addresses {
         tickets: others[0].address("tickets"),
         orders: orders.address("orders"),
@@ -61,6 +61,6 @@ fn orders_is_killed_between_order_and_payment_and_nothing_is_lost() {
     assert_eq!(scene.provider.of_order(&order), ["charge"]);
     User::new("eve", &addresses).order(&ticket, None).assert_problem(409, "ticket-taken");
     for program in others.into_iter().chain([orders]) {
-        assert_eq!(program.stop(), 0);
+        assert_eq!(program.stop().code, 0);
     }
 }

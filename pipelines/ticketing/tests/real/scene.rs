@@ -2,37 +2,32 @@
 
 use std::cell::Cell;
 use std::process::Command;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use tempfile::TempDir;
+use thalweg_testbed::instance::{self, Instance, PATIENCE};
+use thalweg_testbed::process::wait_until;
 use ticketing_provider::Conduct;
 
 use crate::client::Addresses;
-use crate::instance::{Instance, command};
 use crate::provider::Provider;
 use crate::topics;
 
-/// No single step takes longer on a loaded machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+/// The secret of all tokens.
+pub(crate) const SECRET: &str = "only-for-tests-only-for-tests-only";
 
-const POLL: Duration = Duration::from_millis(20);
-
-/// Polls until `done`, or fails with `what` was waited for.
-pub(crate) fn until(what: &str, done: impl FnMut() -> bool) {
-    assert!(holds_within(PATIENCE, done), "{what}: not within {PATIENCE:?}");
-}
-
-/// Polls until `done` (true) or until `limit` is over (false).
-pub(crate) fn holds_within(limit: Duration, mut done: impl FnMut() -> bool) -> bool {
-    let begun = Instant::now();
-    while !done() {
-        if begun.elapsed() > limit {
-            return false;
-        }
-        std::thread::sleep(POLL);
-    }
-    true
+/// The command of that program, with nothing set but the secret.
+pub(crate) fn command(program: &str) -> Command {
+    let mut command = instance::command(match program {
+        "tickets" => env!("CARGO_BIN_EXE_tickets"),
+        "orders" => env!("CARGO_BIN_EXE_orders"),
+        "payments" => env!("CARGO_BIN_EXE_payments"),
+        "expiration" => env!("CARGO_BIN_EXE_expiration"),
+        _ => env!("CARGO_BIN_EXE_ticketing"),
+    });
+    command.env("TOKEN_SECRET", SECRET);
+    command
 }
 
 /// All groups there are.
@@ -136,7 +131,7 @@ impl Scene {
 
     /// Waits until the order's history is this.
     pub(crate) fn wait_history(&self, order: &str, history: &[&str]) {
-        let is_so = holds_within(PATIENCE, || self.history(order) == history);
+        let is_so = wait_until(PATIENCE, || self.history(order) == history);
         assert!(is_so, "{order}: {:?}, and not {history:?}", self.history(order));
     }
 
@@ -148,7 +143,7 @@ impl Scene {
 
     /// Waits until the order stands so.
     pub(crate) fn wait_status(&self, order: &str, status: &str) {
-        let is_so = holds_within(PATIENCE, || self.status(order).as_deref() == Some(status));
+        let is_so = wait_until(PATIENCE, || self.status(order).as_deref() == Some(status));
         assert!(is_so, "{order}: {:?}, and not {status:?}", self.status(order));
     }
 

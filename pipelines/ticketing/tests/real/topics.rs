@@ -8,8 +8,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use serde_json::Value;
-
-use crate::scene::PATIENCE;
+use thalweg_testbed::instance::PATIENCE;
 
 /// How long a broker may take for one answer.
 const ANSWER: Duration = Duration::from_secs(10);
