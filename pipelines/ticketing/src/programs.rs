@@ -37,10 +37,10 @@ macro_rules! program {
 
         impl Default for $name {
             fn default() -> Self {
-                let Settings { topics, kafka, transactions, state, .. } = Settings::default();
+                let Settings { topics, $($section,)+ kafka, transactions, state, .. } = Settings::default();
                 Self {
                     topics,
-                    $($section: <$own>::default(),)+
+                    $($section,)+
                     kafka: KafkaSettings { client_id: $client.to_owned(), ..kafka },
                     transactions,
                     state,

@@ -13,6 +13,9 @@ use thalweg::settings::{StateSettings, TransactionSettings};
 use thalweg::views::ViewSettings;
 pub use topics::TopicSettings;
 
+/// An order takes about 800 bytes of a view, and stays in it: 80,000 of them.
+const VIEW_BYTES: u64 = 64 << 20;
+
 /// Everything that flows go by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -47,7 +50,7 @@ impl Default for Settings {
             kafka: KafkaSettings { client_id: "ticketing".to_owned(), ..KafkaSettings::default() },
             transactions: TransactionSettings::default(),
             state: MemorySettings::default(),
-            views: ViewSettings::default(),
+            views: ViewSettings { bytes_max: VIEW_BYTES, ..ViewSettings::default() },
         }
     }
 }
