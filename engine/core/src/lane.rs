@@ -3,8 +3,8 @@
 //! Where an effect can be, oldest first for any one key: in the flight; held with its key (the key's head failed,
 //! or a dead letter is not acknowledged); ready (released from being held, or examined when an older effect of its order
 //! domain had just boarded); in the queue. Effects only move towards the flight, and what is released or put off goes to
-//! the front of `ready`: everything examined is older than everything not examined, so the order of each domain holds, and
-//! that of a key whenever one of its effects failed.
+//! the front of `ready`: everything examined is older than everything not examined, so the order of each domain holds. That
+//! of a key does where its effects share a domain; effects on different documents of a key may overtake each other.
 
 mod held;
 mod queue;
