@@ -28,6 +28,18 @@ pub(crate) struct Run {
     pub(crate) memory_peak_mb: u64,
 }
 
+impl Run {
+    /// From the first record to the last.
+    pub(crate) fn records_per_second(&self) -> f64 {
+        self.finished.records as f64 / self.finished.seconds
+    }
+
+    /// So many CPU seconds, for each million records.
+    pub(crate) fn cpu_per_million(&self, seconds: f64) -> f64 {
+        seconds * 1e6 / self.finished.records as f64
+    }
+}
+
 /// Runs the command to its end, and reads its report. One that takes longer than `limit` is killed.
 pub(crate) fn measure(mut command: Command, limit: Duration) -> Result<Run> {
     let (mut out, mut log) = (tempfile::tempfile()?, tempfile::tempfile()?);

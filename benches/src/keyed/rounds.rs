@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use clap::ValueEnum as _;
 use serde::Serialize;
 
 use super::arm::{Arm, Job, Workload};
@@ -33,6 +34,9 @@ pub(crate) struct Settings {
     /// Only these arms; the peers must have been prepared [default: thalweg, and bare for counting].
     #[arg(long, value_enum, value_delimiter = ',')]
     arms: Vec<Arm>,
+    /// Fewer records for an arm that would take too long, in a topic of their own: `kafka-streams=60000`.
+    #[arg(long, value_delimiter = ',', value_parser = fewer)]
+    fewer: Vec<(Arm, u64)>,
     /// Minutes that an arm may take.
     #[arg(long, default_value_t = 10)]
     arm_minutes: u64,
@@ -40,10 +44,27 @@ pub(crate) struct Settings {
     reporting: Reporting,
 }
 
+impl Settings {
+    fn records_of(&self, arm: Arm) -> u64 {
+        self.fewer.iter().find(|(of, _)| *of == arm).map_or(self.records, |(_, records)| *records)
+    }
+}
+
+fn fewer(text: &str) -> Result<(Arm, u64), String> {
+    let (arm, records) = text.split_once('=').ok_or("it must be ARM=RECORDS")?;
+    let records = records.parse::<u64>().map_err(|error| error.to_string())?;
+    if records == 0 {
+        return Err("without a record nothing is measured".to_owned());
+    }
+    Ok((Arm::from_str(arm, false)?, records))
+}
+
 /// One arm, over all rounds.
 #[derive(Debug, Serialize)]
 struct Measured {
     arm: Arm,
+    /// How many each of its runs read.
+    records: u64,
     /// From the first record to the last.
     records_per_second: Spread,
     /// Of the process, from the first record to the last, per million.
@@ -72,38 +93,27 @@ struct Report {
 pub(crate) fn run(workload: Workload, settings: &Settings) -> Result<()> {
     let machine = Machine::this();
     programs::build()?;
-    let Settings { records, keys, partitions, .. } = *settings;
-    let wanted = Wanted { records, keys, partitions };
-    let topic = topic::ensure(&settings.brokers, wanted)?;
     let arms = match (settings.arms.as_slice(), workload) {
         ([], Workload::Counting) => &[Arm::Thalweg, Arm::Bare],
         ([], Workload::Waiting) => &[Arm::Thalweg][..],
         (chosen, _) => chosen,
     };
-    let keys_seen = wanted.shape().keys_among(records);
     let mut found = Vec::new();
-    for round in 0..settings.rounds {
+    for round in 1..=settings.rounds {
         for arm in arms {
-            // A group of its own: it must not find offsets of another arm.
-            let group = format!("thalweg-bench-{}-{}-{round}", arm.name(), std::process::id());
-            let brokers = settings.brokers.clone();
-            warm(&brokers, &topic, records)?;
-            let job = Job { workload, brokers, topic: topic.clone(), group, records, keys };
-            let limit = Duration::from_secs(settings.arm_minutes * 60);
-            let run = child::measure(arm.command(&job)?, limit)
-                .and_then(|run| checked(run, records, keys_seen))
-                .with_context(|| format!("{} in round {}", arm.name(), round + 1))?;
+            let run = one(workload, settings, *arm, round)
+                .with_context(|| format!("{} in round {round}", arm.name()))?;
             eprintln!(
-                "round {} {}: {:.2} CPU seconds per million, {:.0} records per second",
-                round + 1,
+                "round {round} {}: {:.2} CPU seconds per million, {:.0} records per second",
                 arm.name(),
-                run.finished.cpu_seconds * 1e6 / records as f64,
-                records as f64 / run.finished.seconds
+                run.cpu_per_million(run.finished.cpu_seconds),
+                run.records_per_second()
             );
             found.push((*arm, run));
         }
     }
-    let measured: Vec<_> = arms.iter().map(|arm| sum_up(&found, *arm, records as f64)).collect();
+    let measured: Vec<_> = arms.iter().map(|arm| sum_up(&found, *arm, settings.records_of(*arm))).collect();
+    let Settings { records, keys, partitions, .. } = *settings;
     let report = Report {
         bench: workload.name(),
         records,
@@ -117,6 +127,20 @@ pub(crate) fn run(workload: Workload, settings: &Settings) -> Result<()> {
     settings.reporting.give(report.bench, &table(&report)?, &report.targets, &report)
 }
 
+/// One run of an arm.
+fn one(workload: Workload, settings: &Settings, arm: Arm, round: u32) -> Result<Run> {
+    let Settings { keys, partitions, .. } = *settings;
+    let (brokers, records) = (settings.brokers.clone(), settings.records_of(arm));
+    let wanted = Wanted { records, keys, partitions };
+    let topic = topic::ensure(&brokers, wanted)?;
+    warm(&brokers, &topic, records)?;
+    // A group of its own: it must not find offsets of another arm.
+    let group = format!("thalweg-bench-{}-{}-{round}", arm.name(), std::process::id());
+    let job = Job { workload, brokers, topic, group, records, keys };
+    let run = child::measure(arm.command(&job)?, Duration::from_secs(settings.arm_minutes * 60))?;
+    checked(run, records, wanted.shape().keys_among(records))
+}
+
 /// A run that did the wrong thing has no figures.
 fn checked(run: Run, records: u64, keys: u64) -> Result<Run> {
     let found = &run.finished;
@@ -126,18 +150,17 @@ fn checked(run: Run, records: u64, keys: u64) -> Result<Run> {
     Ok(run)
 }
 
-fn sum_up(found: &[(Arm, Run)], arm: Arm, records: f64) -> Measured {
+fn sum_up(found: &[(Arm, Run)], arm: Arm, records: u64) -> Measured {
     let of = |wanted: Arm| found.iter().filter(move |(by, _)| *by == wanted).map(|(_, run)| run);
     let over = |figure: &dyn Fn(&Run) -> f64| Spread::of(of(arm).map(figure).collect());
-    let ratios: Vec<_> = of(arm)
-        .zip(of(Arm::Bare))
-        .map(|(ours, bare)| ours.finished.cpu_seconds / bare.finished.cpu_seconds)
-        .collect();
+    let cpu = |run: &Run| run.cpu_per_million(run.finished.cpu_seconds);
+    let ratios: Vec<_> = of(arm).zip(of(Arm::Bare)).map(|(ours, bare)| cpu(ours) / cpu(bare)).collect();
     Measured {
         arm,
-        records_per_second: over(&|run| records / run.finished.seconds),
-        cpu_seconds_per_million: over(&|run| run.finished.cpu_seconds * 1e6 / records),
-        process_cpu_seconds_per_million: over(&|run| run.process_cpu_seconds * 1e6 / records),
+        records,
+        records_per_second: over(&Run::records_per_second),
+        cpu_seconds_per_million: over(&cpu),
+        process_cpu_seconds_per_million: over(&|run| run.cpu_per_million(run.process_cpu_seconds)),
         memory_peak_mb: over(&|run| run.memory_peak_mb as f64),
         of_bare: (arm != Arm::Bare && !ratios.is_empty()).then(|| Spread::of(ratios)),
         rounds: of(arm).cloned().collect(),
@@ -163,13 +186,14 @@ fn target(workload: Workload, measured: &Measured) -> Option<Target> {
 fn table(report: &Report) -> Result<String> {
     use std::fmt::Write as _;
     let mut table = String::from(
-        "arm                records per second: median (min to max)  CPU-s per million        whole process            peak MB              of bare\n",
+        "arm                records   per second: median (min to max)  CPU-s per million        whole process            peak MB              of bare\n",
     );
     for measured in &report.measured {
         writeln!(
             table,
-            "{:<18} {:<40} {:<24} {:<24} {:<20} {}",
+            "{:<18} {:<9} {:<40} {:<24} {:<24} {:<20} {}",
             measured.arm.name(),
+            measured.records,
             measured.records_per_second.rounded(),
             measured.cpu_seconds_per_million.to_string(),
             measured.process_cpu_seconds_per_million.to_string(),

@@ -14,6 +14,8 @@ pub(crate) struct Loaded {
     pub(crate) acked: u64,
     /// Acknowledged per second.
     pub(crate) rate: f64,
+    /// From when a record was due until the broker had acknowledged it: no reader can be earlier.
+    pub(crate) ack_latency_us: Quantiles,
     /// How far behind its own schedule it was.
     pub(crate) lateness_us: Quantiles,
 }
@@ -25,6 +27,14 @@ pub(crate) struct Quantiles {
     pub(crate) p99: u64,
     pub(crate) p999: u64,
     pub(crate) max: u64,
+}
+
+/// In milliseconds.
+impl std::fmt::Display for Quantiles {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [p50, p99, p999, max] = [self.p50, self.p99, self.p999, self.max].map(|us| us as f64 / 1_000.0);
+        write!(f, "p50 {p50:.1}, p99 {p99:.1}, p99.9 {p999:.1}, max {max:.1}")
+    }
 }
 
 /// A running one; killed when dropped.

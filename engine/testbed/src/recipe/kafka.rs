@@ -234,6 +234,10 @@ impl Kafka {
         vec![
             format!("-Xms{0}m", self.heap_mb),
             format!("-Xmx{0}m", self.heap_mb),
+            // As Kafka's own start script has it: with Java's default of 200 ms, effects wait for the broker's collector.
+            "-XX:+UseG1GC".to_owned(),
+            "-XX:MaxGCPauseMillis=20".to_owned(),
+            "-XX:InitiatingHeapOccupancyPercent=35".to_owned(),
             format!("-Dlog4j2.configurationFile={}", self.folder.join("log4j2.properties").display()),
             "-cp".to_owned(),
             format!("{}/*", jars.display()),

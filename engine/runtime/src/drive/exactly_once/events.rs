@@ -87,7 +87,10 @@ impl<O: StatefulOperator> Driver<O> {
     fn assigned(&mut self, ids: &[PartitionId], now: Now) {
         self.counted.joined = true;
         if ids.is_empty() {
-            tracing::info!("the group has no partition to give");
+            // Who keeps what it has is told that it gets nothing further.
+            if self.worker.progress().next().is_none() {
+                tracing::info!("the group has no partition to give");
+            }
             return;
         }
         tracing::info!(partitions = %self.names(ids), "partitions assigned");
