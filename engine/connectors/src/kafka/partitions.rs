@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use thalweg_core::position::PartitionId;
+use thalweg_core::worker::PartitionName;
 
 /// Gives every partition that was ever assigned a small number.
 #[derive(Debug, Default)]
@@ -27,6 +28,23 @@ impl PartitionTable {
     #[must_use]
     pub fn name(&self, id: PartitionId) -> Option<(&str, i32)> {
         self.named.get(id.index()).map(|(topic, number)| (&**topic, *number))
+    }
+
+    /// Those of the partitions that this table knows, with their names.
+    #[must_use]
+    pub fn named(&self, ids: &[PartitionId]) -> Vec<(PartitionId, PartitionName)> {
+        let named = ids.iter().filter_map(|id| {
+            let (topic, number) = self.name(*id)?;
+            Some((*id, PartitionName { topic: topic.into(), number }))
+        });
+        named.collect()
+    }
+
+    /// Partitions as people name them: `topic/3 topic/4`.
+    #[must_use]
+    pub fn names(&self, ids: &[PartitionId]) -> String {
+        let names = ids.iter().filter_map(|id| self.name(*id));
+        names.map(|(topic, number)| format!("{topic}/{number}")).collect::<Vec<_>>().join(" ")
     }
 
     /// How many ids were given: they are the numbers below this.
@@ -57,5 +75,8 @@ mod tests {
         assert_eq!(table.name(second), Some(("t", 1)));
         assert_eq!(table.name(PartitionId(9)), None);
         assert_eq!(table.len(), 3);
+        assert_eq!(table.names(&[other, PartitionId(9), first]), "u/0 t/0");
+        let named = PartitionName { topic: "t".into(), number: 1 };
+        assert_eq!(table.named(&[PartitionId(9), second]), [(second, named)]);
     }
 }

@@ -13,8 +13,11 @@ use thalweg_core::pacing::PacingSettings;
 use thalweg_core::sabotage::Sound;
 use thalweg_core::worker::{NamedSink, Worker, WorkerSettings};
 
-use super::looping::{Counted, Driver};
+use super::counted::Counted;
+use super::looping::Driver;
+use super::membership::Membership;
 use super::old::Old;
+use super::pace::Pace;
 use super::reading::Reading;
 use super::rebuild::Rebuilds;
 use super::thread::{Plan, member_settings};
@@ -91,13 +94,10 @@ fn driver<O: Operator>(
         old: plan.only_old.map(Old::new),
         stop_deadline_ms: engine.stop_deadline_ms,
         stopping: false,
-        joins_anew: false,
-        lost_ms: None,
+        membership: Membership::default(),
         failed: None,
         ended: None,
-        next_tick_ms: clock::now().uptime_ms,
-        next_snapshot_ms: 0,
-        unseen: true,
+        pace: Pace::new(clock::now()),
     })
 }
 

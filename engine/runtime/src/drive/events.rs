@@ -4,14 +4,14 @@ use thalweg_connectors::kafka::event::{CommitOutcome, PartitionPosition, SourceE
 use thalweg_core::operator::Operator;
 use thalweg_core::position::PartitionId;
 use thalweg_core::time::Now;
-use thalweg_core::worker::{CommitResult, FetchId, PartitionName, Positions};
+use thalweg_core::worker::{CommitResult, FetchId, Positions};
 
+use super::counted::Counted;
 use super::looping::Driver;
+use super::membership::{Follows, Membership};
 use super::old::NewPartition;
+use super::rebuild::Rebuilds;
 use super::thread::Ending;
-
-/// A commit that was on its way while the partitions were lost ends within this; one that waits longer has timed out.
-pub(super) const FENCED_AFTER_LOSS_MS: u64 = 60_000;
 
 impl<O: Operator> Driver<O> {
     pub(super) fn poll_source(&mut self, now: Now) {
@@ -25,7 +25,7 @@ impl<O: Operator> Driver<O> {
         match event {
             SourceEvent::Assigned(ids) => self.assigned(ids, now),
             SourceEvent::Revoked(ids) => {
-                tracing::info!(partitions = %self.names(&ids), "partitions revoked");
+                tracing::info!(partitions = %self.source.partitions().names(&ids), "partitions revoked");
                 self.counted.rebalances += 1;
                 self.reading.stop(&ids);
                 self.rebuilds.forget(&ids);
@@ -33,9 +33,9 @@ impl<O: Operator> Driver<O> {
                 self.worker.revoked(ids, now);
             }
             SourceEvent::Lost(ids) => {
-                tracing::warn!(partitions = %self.names(&ids), "partitions lost: the group has given them away");
+                tracing::warn!(partitions = %self.source.partitions().names(&ids), "partitions lost: the group has given them away");
                 self.counted.rebalances += 1;
-                self.lost_ms = Some(now.uptime_ms);
+                self.membership.lost(now);
                 self.reading.stop(&ids);
                 self.rebuilds.forget(&ids);
                 self.worker.lost(ids, now);
@@ -43,32 +43,26 @@ impl<O: Operator> Driver<O> {
             SourceEvent::Positions { fetch, found } => self.positioned(fetch, found, now),
             SourceEvent::Committed { outcome, .. } => self.committed(outcome, now),
             SourceEvent::OffsetOutOfRange { partition, offset, reason } => {
-                let partition_name = self.names(&[partition]);
+                let partition_name = self.source.partitions().names(&[partition]);
                 tracing::warn!(partition = %partition_name, offset, "the log does not hold this offset: {reason}");
                 self.worker.out_of_range(partition, now);
             }
             SourceEvent::PartitionFailed { partition, reason } => {
-                let name = self.names(&[partition]);
+                let name = self.source.partitions().names(&[partition]);
                 self.fail(format!("records of {name} can't be read, and are not skipped: {reason}"), now);
             }
-            SourceEvent::InstanceIdTaken(reason) => {
-                tracing::warn!("not let into the group yet, trying again: {reason}");
-                self.joins_anew = true;
-            }
-            SourceEvent::Fatal(reason) if self.counted.joined => self.give_up_source(&reason, now),
-            SourceEvent::Fatal(reason) => self.fail(format!("the Kafka client can't go on: {reason}"), now),
-            // The client had come back by itself as another member: what fenced its commit is itself.
-            SourceEvent::Fenced(reason) if self.lost_lately(now) => self.give_up_source(&reason, now),
-            SourceEvent::Fenced(reason) => {
-                let why = "another member has the same instance id (kafka.group.instance_id must differ)";
-                self.fail(format!("the group has put another in our place: {why}: {reason}"), now);
-            }
+            SourceEvent::InstanceIdTaken(reason) => self.membership.refused(&reason),
+            SourceEvent::Fatal(reason) => self.follow(Membership::broken(reason, self.counted.joined), now),
+            SourceEvent::Fenced(reason) => self.follow(self.membership.fenced(reason, now), now),
             SourceEvent::Warning(reason) => tracing::warn!("kafka: {reason}"),
         }
     }
 
-    fn lost_lately(&self, now: Now) -> bool {
-        self.lost_ms.is_some_and(|lost_ms| now.uptime_ms.saturating_sub(lost_ms) < FENCED_AFTER_LOSS_MS)
+    fn follow(&mut self, follows: Follows, now: Now) {
+        match follows {
+            Follows::AnotherSource(reason) => self.give_up_source(&reason, now),
+            Follows::Failure(reason) => self.fail(reason, now),
+        }
     }
 
     /// What the source was given is lost with it; a new one goes on from what is committed.
@@ -79,7 +73,7 @@ impl<O: Operator> Driver<O> {
         self.rebuilds.forget(&ids);
         self.worker.lost(ids, now);
         self.counted.joined = false;
-        self.joins_anew = true;
+        self.membership.joins_anew = true;
     }
 
     fn assigned(&mut self, ids: Vec<PartitionId>, now: Now) {
@@ -91,7 +85,7 @@ impl<O: Operator> Driver<O> {
             }
             return;
         }
-        tracing::info!(partitions = %self.names(&ids), "partitions assigned");
+        tracing::info!(partitions = %self.source.partitions().names(&ids), "partitions assigned");
         self.counted.rebalances += 1;
         let ids = match self.leave_new_alone(ids) {
             Ok(ids) => ids,
@@ -105,23 +99,11 @@ impl<O: Operator> Driver<O> {
             return;
         }
         self.rebuilds.begin(&ids, now);
-        let named = ids.into_iter().filter_map(|id| {
-            let (topic, number) = self.source.partitions().name(id)?;
-            Some((id, PartitionName { topic: topic.into(), number }))
-        });
-        let named = named.collect();
-        self.worker.assigned(named, now);
+        self.worker.assigned(self.source.partitions().named(&ids), now);
     }
 
     fn positioned(&mut self, fetch: FetchId, found: Vec<PartitionPosition>, now: Now) {
-        let positions = found.into_iter().map(|found| {
-            let PartitionPosition { partition, committed, low, high } = found;
-            let until = committed.as_ref().map_or(low, |(offset, _)| (*offset).max(low));
-            self.rebuilds.positioned(partition, until, high, now);
-            self.counted.note_end(partition, high);
-            Positions { partition, committed, low, high }
-        });
-        let positions = positions.collect();
+        let positions = positions(found, &mut self.rebuilds, &mut self.counted, now);
         self.worker.positioned(fetch, positions, now);
     }
 
@@ -143,10 +125,20 @@ impl<O: Operator> Driver<O> {
         };
         self.worker.committed(result, now);
     }
+}
 
-    /// Partitions as people name them.
-    pub(super) fn names(&self, ids: &[PartitionId]) -> String {
-        let names = ids.iter().filter_map(|id| self.source.partitions().name(*id));
-        names.map(|(topic, number)| format!("{topic}/{number}")).collect::<Vec<_>>().join(" ")
-    }
+/// Where reading begins, and how far there is to go.
+pub(super) fn positions(
+    found: Vec<PartitionPosition>,
+    rebuilds: &mut Rebuilds,
+    counted: &mut Counted,
+    now: Now,
+) -> Vec<Positions> {
+    let positions = found.into_iter().map(|PartitionPosition { partition, committed, low, high }| {
+        let until = committed.as_ref().map_or(low, |(offset, _)| (*offset).max(low));
+        rebuilds.positioned(partition, until, high, now);
+        counted.note_end(partition, high);
+        Positions { partition, committed, low, high }
+    });
+    positions.collect()
 }

@@ -3,30 +3,26 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use thalweg_connectors::kafka::source::KafkaSource;
-use thalweg_core::measured::{Latencies, Sizes};
 use thalweg_core::operator::Operator;
 use thalweg_core::outcome::Outcome;
 use thalweg_core::position::PartitionId;
 use thalweg_core::sink::{LaneId, Reply};
 use thalweg_core::time::Now;
-use thalweg_core::worker::{Accounts, Progress, SinkIndex, Worker};
+use thalweg_core::worker::{Progress, SinkIndex, Worker};
 
+use super::counted::{Before, Counted};
+use super::membership::Membership;
 use super::old::Old;
+use super::pace::Pace;
 use super::reading::Reading;
 use super::rebuild::Rebuilds;
 use super::thread::Ending;
 use super::wake::Wake;
 use crate::clock;
 use crate::flow::Connection;
-use crate::snapshot::{Board, PartitionSnapshot, RestoreCounts, Snapshot};
-
-/// Time between two polls of the source that nothing has asked for, and between two snapshots of an idle worker.
-pub(super) const TICK_MS: u64 = 1_000;
-/// Time between two snapshots of a worker that does something: recent enough to tell what is in flight.
-pub(super) const SNAPSHOT_MS: u64 = 100;
+use crate::snapshot::{Board, PartitionSnapshot, Snapshot};
 
 /// Replies that have come and were not shown to the worker yet.
 pub(super) type Replies = Rc<RefCell<Vec<(SinkIndex, LaneId, Reply)>>>;
@@ -49,62 +45,11 @@ pub(super) struct Driver<O> {
     pub(super) old: Option<Old>,
     pub(super) stop_deadline_ms: u64,
     pub(super) stopping: bool,
-    /// The source is of no use (any more), and owns nothing: another one is to try.
-    pub(super) joins_anew: bool,
-    /// When the group last gave partitions of ours away.
-    pub(super) lost_ms: Option<u64>,
+    pub(super) membership: Membership,
     /// Why the flow must not go on.
     pub(super) failed: Option<Ending>,
     pub(super) ended: Option<Ending>,
-    pub(super) next_tick_ms: u64,
-    pub(super) next_snapshot_ms: u64,
-    /// Something was done that no snapshot shows.
-    pub(super) unseen: bool,
-}
-
-/// What the driver counts beside the worker.
-#[derive(Debug, Default)]
-pub(crate) struct Counted {
-    pub(super) joined: bool,
-    /// What earlier workers of this thread did, whose source failed.
-    pub(super) before: Before,
-    pub(super) restarts: u64,
-    pub(super) rebalances: u64,
-    /// Of exactly-once workers.
-    pub(super) restores: RestoreCounts,
-    pub(super) commits: u64,
-    pub(super) commits_failed: u64,
-    pub(super) committed_ms: Option<u64>,
-    pub(super) first_effect_ms: Option<u64>,
-    /// Highest known end of each partition's log, by partition id.
-    pub(super) ends: Vec<Option<i64>>,
-}
-
-impl Counted {
-    pub(super) fn note_end(&mut self, partition: PartitionId, high: i64) {
-        if self.ends.len() <= partition.index() {
-            self.ends.resize(partition.index() + 1, None);
-        }
-        self.ends[partition.index()] = Some(high);
-    }
-}
-
-/// What was counted and measured by workers that are no more.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Before {
-    pub(super) accounts: Accounts,
-    pub(super) latencies: Latencies,
-    pub(super) sizes: Sizes,
-    /// Timers; of exactly-once workers.
-    pub(super) fired: u64,
-}
-
-impl Before {
-    fn add<O: Operator>(&mut self, worker: &Worker<O>) {
-        self.accounts += worker.accounts();
-        self.latencies += worker.latencies();
-        self.sizes += worker.sizes();
-    }
+    pub(super) pace: Pace,
 }
 
 impl<O: Operator> Driver<O> {
@@ -114,10 +59,10 @@ impl<O: Operator> Driver<O> {
             let now = clock::now();
             let read = self.turn(now);
             let ending = self.ended.take();
-            if ending.is_some() || self.joins_anew {
+            if ending.is_some() || self.membership.joins_anew {
                 self.publish(now);
                 let Self { worker, source, mut counted, .. } = self;
-                counted.before.add(&worker);
+                add_life(&mut counted.before, &worker);
                 counted.restarts += u64::from(ending.is_none());
                 if worker.accounts().open() > 0 {
                     // What is open has no outcome and will get none here: it must not be dropped as if it had.
@@ -129,18 +74,18 @@ impl<O: Operator> Driver<O> {
                 // There is more to read; replies get their chance first.
                 tokio::task::yield_now().await;
             } else {
-                self.rest(now).await;
+                self.pace.rest(&self.wake, self.worker.wake_at_ms(), now).await;
             }
         }
     }
 
     /// One turn. Answers whether the next one should follow at once.
     fn turn(&mut self, now: Now) -> bool {
-        let tick = now.uptime_ms >= self.next_tick_ms;
+        let tick = self.pace.ticks(now);
         if self.wake.take_source() || tick {
             self.poll_source(now);
             self.reading.woken();
-            self.unseen = true;
+            self.pace.did(true);
         }
         if self.wake.must_stop() && !self.stopping {
             self.stop(now);
@@ -156,13 +101,10 @@ impl<O: Operator> Driver<O> {
             self.reading.take_back(batch);
         }
         if tick {
-            self.next_tick_ms = now.plus_ms(TICK_MS);
             self.end_of_old(now);
         }
-        self.unseen |= read;
-        if tick || (self.unseen && now.uptime_ms >= self.next_snapshot_ms) {
-            self.unseen = false;
-            self.next_snapshot_ms = now.plus_ms(SNAPSHOT_MS);
+        self.pace.did(read);
+        if self.pace.shows(tick, now) {
             self.publish(now);
         }
         read && self.reading.is_ready(|id| self.worker.read_limits(id).is_some())
@@ -173,14 +115,12 @@ impl<O: Operator> Driver<O> {
         if replies.is_empty() {
             return;
         }
-        self.unseen = true;
+        self.pace.did(true);
         for (sink, lane, reply) in replies {
             self.worker.replied(sink, lane, reply, now);
         }
-        if self.counted.first_effect_ms.is_none() && self.worker.accounts().of(Outcome::Delivered) > 0 {
-            let after_ms = now.uptime_ms.saturating_sub(self.started_ms);
-            self.counted.first_effect_ms = Some(after_ms);
-            tracing::info!(after_ms, "first effect is durable");
+        if self.worker.accounts().of(Outcome::Delivered) > 0 {
+            self.counted.note_effect(self.started_ms, now);
         }
     }
 
@@ -196,18 +136,6 @@ impl<O: Operator> Driver<O> {
         self.rebuilds.read(&batch, now);
         self.worker.batch(batch, now);
         true
-    }
-
-    /// Waits for something to happen, or for the time when something is due.
-    async fn rest(&self, now: Now) {
-        let snapshot_ms = self.unseen.then_some(self.next_snapshot_ms);
-        let due_ms =
-            [self.worker.wake_at_ms(), snapshot_ms].into_iter().flatten().fold(self.next_tick_ms, u64::min);
-        let pause = Duration::from_millis(due_ms.saturating_sub(now.uptime_ms));
-        tokio::select! {
-            () = self.wake.wait() => {}
-            () = tokio::time::sleep(pause) => {}
-        }
     }
 
     /// Begins to stop: what was read is finished and committed, up to the deadline.
@@ -229,7 +157,7 @@ impl<O: Operator> Driver<O> {
         let read_until = self.source.read_until();
         let partitions = self.worker.progress().filter_map(|progress| {
             let (topic, number) = self.source.partitions().name(progress.partition)?;
-            let high = self.counted.ends.get(progress.partition.index()).copied().flatten();
+            let high = self.counted.end(progress.partition);
             Some(PartitionSnapshot {
                 topic: topic.into(),
                 number,
@@ -242,7 +170,7 @@ impl<O: Operator> Driver<O> {
             })
         });
         let mut all = self.counted.before.clone();
-        all.add(&self.worker);
+        add_life(&mut all, &self.worker);
         let snapshot = Snapshot {
             taken_ms: now.uptime_ms,
             joined: self.counted.joined,
@@ -268,6 +196,13 @@ impl<O: Operator> Driver<O> {
         tell_breakers(&board, &snapshot);
         *board = snapshot;
     }
+}
+
+/// What a worker did in its life counts on after it.
+fn add_life<O: Operator>(before: &mut Before, worker: &Worker<O>) {
+    before.accounts += worker.accounts();
+    before.latencies += worker.latencies();
+    before.sizes += worker.sizes();
 }
 
 /// A breaker that opens or closes is something a person wants to read in the log.

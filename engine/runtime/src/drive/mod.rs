@@ -2,10 +2,13 @@
 
 mod at_least_once;
 mod commands;
+mod counted;
 mod events;
 mod exactly_once;
 mod looping;
+mod membership;
 mod old;
+mod pace;
 mod reading;
 mod rebuild;
 mod thread;

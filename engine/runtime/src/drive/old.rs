@@ -80,7 +80,7 @@ impl<O: Operator> Driver<O> {
         }
         let read_until = self.source.read_until();
         let drained = progress.iter().all(|partition| {
-            let end = self.counted.ends.get(partition.partition.index()).copied().flatten();
+            let end = self.counted.end(partition.partition);
             let finished = partition.open == 0 && partition.committed >= partition.finished;
             finished && end.is_some_and(|end| Self::done_until(partition, &read_until) >= end)
         });

@@ -8,7 +8,7 @@ use thalweg_connectors::kafka::settings::KafkaSettings;
 use thalweg_connectors::kafka::topics::Topics;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::looping::Counted;
+use super::counted::Counted;
 use super::old::OldPartitions;
 use super::wake::Wake;
 use super::work::{Life, Place};

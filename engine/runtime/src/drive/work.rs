@@ -6,7 +6,7 @@ use std::sync::Arc;
 use thalweg_connectors::kafka::source::KafkaSource;
 use thalweg_connectors::kafka::topics::Topics;
 
-use super::looping::Counted;
+use super::counted::Counted;
 use super::thread::{Ending, Plan};
 use super::wake::Wake;
 use crate::exit::ExitError;

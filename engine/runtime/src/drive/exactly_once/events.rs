@@ -4,9 +4,10 @@ use thalweg_connectors::kafka::event::{PartitionPosition, SourceEvent};
 use thalweg_core::exactly_once::StatefulOperator;
 use thalweg_core::position::PartitionId;
 use thalweg_core::time::Now;
-use thalweg_core::worker::{FetchId, PartitionName, Positions};
+use thalweg_core::worker::FetchId;
 
-use super::super::events::FENCED_AFTER_LOSS_MS;
+use super::super::events::positions;
+use super::super::membership::{Follows, Membership};
 use super::super::thread::Ending;
 use super::looping::Driver;
 
@@ -22,49 +23,43 @@ impl<O: StatefulOperator> Driver<O> {
         match event {
             SourceEvent::Assigned(ids) => self.assigned(&ids, now),
             SourceEvent::Revoked(ids) => {
-                tracing::info!(partitions = %self.names(&ids), "partitions revoked");
+                tracing::info!(partitions = %self.source.partitions().names(&ids), "partitions revoked");
                 self.counted.rebalances += 1;
                 self.forget(&ids);
                 self.worker.revoked(ids, now);
             }
             SourceEvent::Lost(ids) => {
-                tracing::warn!(partitions = %self.names(&ids), "partitions lost: the group has given them away");
+                tracing::warn!(partitions = %self.source.partitions().names(&ids), "partitions lost: the group has given them away");
                 self.counted.rebalances += 1;
-                self.lost_ms = Some(now.uptime_ms);
+                self.membership.lost(now);
                 self.forget(&ids);
                 self.worker.lost(ids, now);
             }
             SourceEvent::Positions { fetch, found } => self.positioned(fetch, found, now),
             SourceEvent::Committed { .. } => unreachable!("offsets are committed in transactions"),
             SourceEvent::OffsetOutOfRange { partition, offset, reason } => {
-                let partition_name = self.names(&[partition]);
+                let partition_name = self.source.partitions().names(&[partition]);
                 tracing::warn!(partition = %partition_name, offset, "the log does not hold this offset: {reason}");
                 self.changelogs.stop(&[partition]);
                 self.local.forget(&[partition]);
                 self.worker.out_of_range(partition, now);
             }
             SourceEvent::PartitionFailed { partition, reason } => {
-                let name = self.names(&[partition]);
+                let name = self.source.partitions().names(&[partition]);
                 self.fail(format!("records of {name} can't be read, and are not skipped: {reason}"), now);
             }
-            SourceEvent::InstanceIdTaken(reason) => {
-                tracing::warn!("not let into the group yet, trying again: {reason}");
-                self.joins_anew = true;
-            }
-            SourceEvent::Fatal(reason) if self.counted.joined => self.give_up_source(&reason, now),
-            SourceEvent::Fatal(reason) => self.fail(format!("the Kafka client can't go on: {reason}"), now),
-            // The client had come back by itself as another member: what fenced it is itself.
-            SourceEvent::Fenced(reason) if self.lost_lately(now) => self.give_up_source(&reason, now),
-            SourceEvent::Fenced(reason) => {
-                let why = "another member has the same instance id (kafka.group.instance_id must differ)";
-                self.fail(format!("the group has put another in our place: {why}: {reason}"), now);
-            }
+            SourceEvent::InstanceIdTaken(reason) => self.membership.refused(&reason),
+            SourceEvent::Fatal(reason) => self.follow(Membership::broken(reason, self.counted.joined), now),
+            SourceEvent::Fenced(reason) => self.follow(self.membership.fenced(reason, now), now),
             SourceEvent::Warning(reason) => tracing::warn!("kafka: {reason}"),
         }
     }
 
-    fn lost_lately(&self, now: Now) -> bool {
-        self.lost_ms.is_some_and(|lost_ms| now.uptime_ms.saturating_sub(lost_ms) < FENCED_AFTER_LOSS_MS)
+    fn follow(&mut self, follows: Follows, now: Now) {
+        match follows {
+            Follows::AnotherSource(reason) => self.give_up_source(&reason, now),
+            Follows::Failure(reason) => self.fail(reason, now),
+        }
     }
 
     fn forget(&mut self, ids: &[PartitionId]) {
@@ -81,7 +76,7 @@ impl<O: StatefulOperator> Driver<O> {
         self.forget(&ids);
         self.worker.lost(ids, now);
         self.counted.joined = false;
-        self.joins_anew = true;
+        self.membership.joins_anew = true;
     }
 
     fn assigned(&mut self, ids: &[PartitionId], now: Now) {
@@ -93,13 +88,9 @@ impl<O: StatefulOperator> Driver<O> {
             }
             return;
         }
-        tracing::info!(partitions = %self.names(ids), "partitions assigned");
+        tracing::info!(partitions = %self.source.partitions().names(ids), "partitions assigned");
         self.counted.rebalances += 1;
-        let named = ids.iter().filter_map(|id| {
-            let (topic, number) = self.source.partitions().name(*id)?;
-            Some((*id, PartitionName { topic: topic.into(), number }))
-        });
-        let named: Vec<_> = named.collect();
+        let named = self.source.partitions().named(ids);
         // It has no changelog, and keys of others are in it now.
         if named.iter().any(|(_, name)| name.number.unsigned_abs() >= self.partitions) {
             self.failed.get_or_insert(Ending::TopicGrew);
@@ -111,20 +102,7 @@ impl<O: StatefulOperator> Driver<O> {
     }
 
     fn positioned(&mut self, fetch: FetchId, found: Vec<PartitionPosition>, now: Now) {
-        let positions = found.into_iter().map(|found| {
-            let PartitionPosition { partition, committed, low, high } = found;
-            let until = committed.as_ref().map_or(low, |(offset, _)| (*offset).max(low));
-            self.rebuilds.positioned(partition, until, high, now);
-            self.counted.note_end(partition, high);
-            Positions { partition, committed, low, high }
-        });
-        let positions = positions.collect();
+        let positions = positions(found, &mut self.rebuilds, &mut self.counted, now);
         self.worker.positioned(fetch, positions, now);
-    }
-
-    /// Partitions as people name them.
-    pub(super) fn names(&self, ids: &[PartitionId]) -> String {
-        let names = ids.iter().filter_map(|id| self.source.partitions().name(*id));
-        names.map(|(topic, number)| format!("{topic}/{number}")).collect::<Vec<_>>().join(" ")
     }
 }

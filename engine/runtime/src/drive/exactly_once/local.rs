@@ -38,7 +38,7 @@ impl<O: StatefulOperator> Driver<O> {
         self.local.forget(&[partition]);
         self.local.begun.push((partition, from));
         if let Err(error) = self.changelogs.begin(partition, epoch, number, from) {
-            let name = self.names(&[partition]);
+            let name = self.source.partitions().names(&[partition]);
             self.fail(format!("the state of {name} can't be restored: {error}"), now);
         }
     }
@@ -55,7 +55,7 @@ impl<O: StatefulOperator> Driver<O> {
         let number = self.number(piece.partition);
         let Some(thread) = &self.local.thread else { unreachable!("a worker without snapshots takes none") };
         if piece.last {
-            tracing::debug!(partition = %self.names(&[piece.partition]), "a snapshot is being ended");
+            tracing::debug!(partition = %self.source.partitions().names(&[piece.partition]), "a snapshot is being ended");
         }
         thread.write(number, piece);
     }
@@ -64,7 +64,7 @@ impl<O: StatefulOperator> Driver<O> {
     pub(super) fn ask_changelog_end(&mut self, partition: PartitionId, epoch: Epoch) {
         let number = self.number(partition);
         if let Err(error) = self.changelogs.ask_end(partition, epoch, number) {
-            let name = self.names(&[partition]);
+            let name = self.source.partitions().names(&[partition]);
             tracing::warn!(
                 "where the changelog of {name} ends can't be asked: there will be no snapshot: {error}"
             );
@@ -73,7 +73,7 @@ impl<O: StatefulOperator> Driver<O> {
 
     pub(super) fn refused_snapshot(&mut self, partition: PartitionId, refusal: &SnapshotRefusal) {
         self.counted.restores.refused += 1;
-        let partition = self.names(&[partition]);
+        let partition = self.source.partitions().names(&[partition]);
         tracing::warn!(%partition, "the local snapshot is not used, reading the whole changelog: {refusal}");
     }
 
@@ -108,7 +108,8 @@ impl<O: StatefulOperator> Driver<O> {
                 self.local.forget(&[partition]);
                 self.counted.restores.all += 1;
                 self.counted.restores.from_snapshot += u64::from(from.is_some());
-                let (partition_name, records) = (self.names(&[partition]), end - from.unwrap_or(0));
+                let (partition_name, records) =
+                    (self.source.partitions().names(&[partition]), end - from.unwrap_or(0));
                 let snapshot = from.is_some();
                 tracing::info!(partition = %partition_name, snapshot, records, "state restored");
                 self.worker.restored(partition, epoch, end, now);
@@ -120,7 +121,7 @@ impl<O: StatefulOperator> Driver<O> {
                 self.worker.changelog_ends(partition, epoch, end, now);
             }
             RestoreEvent::Failed(partition, reason) => {
-                let name = self.names(&[partition]);
+                let name = self.source.partitions().names(&[partition]);
                 self.fail(format!("the state of {name} can't be restored: {reason}"), now);
             }
             RestoreEvent::Warning(text) => tracing::warn!("changelogs: {text}"),

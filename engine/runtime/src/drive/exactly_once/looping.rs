@@ -1,7 +1,6 @@
 //! The worker's loop: one turn takes what has come, reads at most one batch, and does what the core asks for.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use thalweg_connectors::kafka::changelog::Changelogs;
 use thalweg_connectors::kafka::source::KafkaSource;
@@ -9,7 +8,9 @@ use thalweg_connectors::kafka::transactor::{Transactor, TransactorSettings};
 use thalweg_core::exactly_once::{ExactlyOnceWorker, StatefulOperator};
 use thalweg_core::time::Now;
 
-use super::super::looping::{Counted, SNAPSHOT_MS, TICK_MS};
+use super::super::counted::Counted;
+use super::super::membership::Membership;
+use super::super::pace::Pace;
 use super::super::reading::Reading;
 use super::super::rebuild::Rebuilds;
 use super::super::thread::Ending;
@@ -47,17 +48,11 @@ pub(super) struct Driver<O> {
     pub(super) partitions: u32,
     pub(super) stop_deadline_ms: u64,
     pub(super) stopping: bool,
-    /// The source is of no use (any more), and owns nothing: another one is to try.
-    pub(super) joins_anew: bool,
-    /// When the group last gave partitions of ours away.
-    pub(super) lost_ms: Option<u64>,
+    pub(super) membership: Membership,
     /// Why the flow must not go on.
     pub(super) failed: Option<Ending>,
     pub(super) ended: Option<Ending>,
-    pub(super) next_tick_ms: u64,
-    pub(super) next_snapshot_ms: u64,
-    /// Something was done that no snapshot shows.
-    pub(super) unseen: bool,
+    pub(super) pace: Pace,
 }
 
 impl<O: StatefulOperator> Driver<O> {
@@ -67,7 +62,7 @@ impl<O: StatefulOperator> Driver<O> {
             let now = clock::now();
             let more = self.turn(now);
             let ending = self.ended.take();
-            if ending.is_some() || self.joins_anew {
+            if ending.is_some() || self.membership.joins_anew {
                 self.publish(now);
                 self.count_life();
                 self.counted.restarts += u64::from(ending.is_none());
@@ -77,18 +72,18 @@ impl<O: StatefulOperator> Driver<O> {
                 // There is more to do; timers and signals get their chance first.
                 tokio::task::yield_now().await;
             } else {
-                self.rest(now).await;
+                self.pace.rest(&self.wake, self.worker.wake_at_ms(), now).await;
             }
         }
     }
 
     /// One turn. Answers whether the next one should follow at once.
     fn turn(&mut self, now: Now) -> bool {
-        let tick = now.uptime_ms >= self.next_tick_ms;
+        let tick = self.pace.ticks(now);
         if self.wake.take_source() || tick {
             self.poll_source(now);
             self.reading.woken();
-            self.unseen = true;
+            self.pace.did(true);
         }
         if self.wake.must_stop() && !self.stopping {
             self.stop(now);
@@ -108,13 +103,10 @@ impl<O: StatefulOperator> Driver<O> {
             self.reading.take_back(batch);
         }
         if tick {
-            self.next_tick_ms = now.plus_ms(TICK_MS);
             self.replace_silent_transactor(now);
         }
-        self.unseen |= read || restored;
-        if tick || (self.unseen && now.uptime_ms >= self.next_snapshot_ms) {
-            self.unseen = false;
-            self.next_snapshot_ms = now.plus_ms(SNAPSHOT_MS);
+        self.pace.did(read || restored);
+        if self.pace.shows(tick, now) {
             self.publish(now);
         }
         restored || (read && self.reading.is_ready(|id| self.worker.read_limits(id).is_some()))
@@ -130,18 +122,6 @@ impl<O: StatefulOperator> Driver<O> {
         self.transaction.read(&batch, now);
         self.worker.batch(batch, now);
         true
-    }
-
-    /// Waits for something to happen, or for the time when something is due.
-    async fn rest(&self, now: Now) {
-        let snapshot_ms = self.unseen.then_some(self.next_snapshot_ms);
-        let due_ms =
-            [self.worker.wake_at_ms(), snapshot_ms].into_iter().flatten().fold(self.next_tick_ms, u64::min);
-        let pause = Duration::from_millis(due_ms.saturating_sub(now.uptime_ms));
-        tokio::select! {
-            () = self.wake.wait() => {}
-            () = tokio::time::sleep(pause) => {}
-        }
     }
 
     /// Begins to stop: what was run is committed, up to the deadline.

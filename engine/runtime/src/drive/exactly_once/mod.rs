@@ -22,7 +22,9 @@ use thalweg_core::exactly_once::{
 use thalweg_core::retry::RetrySchedule;
 use thalweg_core::state::StateLimits;
 
-use super::looping::Counted;
+use super::counted::Counted;
+use super::membership::Membership;
+use super::pace::Pace;
 use super::reading::Reading;
 use super::rebuild::Rebuilds;
 use super::thread::{Plan, member_settings};
@@ -229,13 +231,10 @@ impl<O: StatefulOperator> ExactlyOnceWork<O> {
             partitions: plan.log.partitions,
             stop_deadline_ms: engine.stop_deadline_ms,
             stopping: false,
-            joins_anew: false,
-            lost_ms: None,
+            membership: Membership::default(),
             failed: None,
             ended: None,
-            next_tick_ms: clock::now().uptime_ms,
-            next_snapshot_ms: 0,
-            unseen: true,
+            pace: Pace::new(clock::now()),
         })
     }
 

@@ -57,7 +57,7 @@ impl<O: StatefulOperator> Driver<O> {
         let ends = self.source.read_until();
         self.worker.progress().filter_map(move |progress| {
             let (topic, number) = self.source.partitions().name(progress.partition)?;
-            let high = self.counted.ends.get(progress.partition.index()).copied().flatten();
+            let high = self.counted.end(progress.partition);
             // Behind the last record there may be markers of transactions: they are read, and no lag.
             let read_until = ends.iter().find(|(partition, _)| *partition == progress.partition);
             let read_until =

@@ -109,7 +109,7 @@ fn age_ms(timestamp_ms: i64, now: Now) -> Option<u64> {
 impl<O: StatefulOperator> Driver<O> {
     pub(super) fn take_transactor_events(&mut self, now: Now) {
         while let Some(event) = self.transactor.event() {
-            self.unseen = true;
+            self.pace.did(true);
             match event {
                 TransactorEvent::Ready => self.worker.producer_ready(now),
                 TransactorEvent::Ended(result) => self.ended(result, now),
@@ -132,7 +132,7 @@ impl<O: StatefulOperator> Driver<O> {
             self.counted.committed_ms = Some(now.uptime_ms);
             self.outputs.iter_mut().zip(sent).for_each(|((_, sum), count)| *sum += count);
             letters::note_committed(&self.letters.0, &self.letters.1, &letters);
-            self.note_first_effect(now);
+            self.counted.note_effect(self.started_ms, now);
         } else {
             self.counted.commits_failed += 1;
         }
@@ -160,14 +160,6 @@ impl<O: StatefulOperator> Driver<O> {
     fn transactor_wake(&self) -> Arc<dyn Fn() + Send + Sync> {
         let wake = Arc::clone(&self.wake);
         Arc::new(move || wake.reply())
-    }
-
-    fn note_first_effect(&mut self, now: Now) {
-        if self.counted.first_effect_ms.is_none() {
-            let after_ms = now.uptime_ms.saturating_sub(self.started_ms);
-            self.counted.first_effect_ms = Some(after_ms);
-            tracing::info!(after_ms, "first effect is durable");
-        }
     }
 
     /// The brokers give a transaction that takes too long up, and fence its producer with the same words as one whose id
