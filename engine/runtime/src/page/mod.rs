@@ -69,6 +69,7 @@ pub(crate) fn router(listens: SocketAddr, own: Option<OwnPage>) -> Router<Views>
         .route("/", file(HTML, include_str!("index.html")))
         .route("/page.css", file(CSS, include_str!("page.css")))
         .route("/page.js", file(SCRIPT, include_str!("page.js")))
+        .route("/asking.js", file(SCRIPT, include_str!("asking.js")))
         .route("/chart.js", file(SCRIPT, include_str!("chart.js")))
         .route("/words.js", file(SCRIPT, include_str!("words.js")))
         .route("/search.js", file(SCRIPT, include_str!("search.js")))

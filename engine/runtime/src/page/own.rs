@@ -12,8 +12,8 @@ use super::{CSS, HTML, SCRIPT, file};
 use crate::admin::Views;
 
 /// A page of a pipeline's own, at `/NAME` of the live page's address and under its rules: GET only, and nothing from
-/// elsewhere. It may use `page.css`, `theme.js`, `words.js` and `icon.svg`, which are the live page's. Whoever reaches the
-/// address sees it: no secrets.
+/// elsewhere. It may use `page.css`, `asking.js`, `theme.js`, `words.js` and `icon.svg`, which are the live page's. Whoever
+/// reaches the address sees it: no secrets.
 #[derive(Clone)]
 pub struct OwnPage {
     /// Where it is: its style sheet is `NAME.css`, its script `NAME.js`.

@@ -1,11 +1,9 @@
-// Asks the flow once a second what it is doing, and shows it. Pauses while nobody looks.
+// The live page: what the flow is doing.
+import { ANSWER_MS, askEverySecond, forget, part, say } from "./asking.js";
 import { Chart, linear, logarithmic } from "./chart.js";
 import * as search from "./search.js";
 import { bytes, cell, clock, compact, count, element, latency, put, row, share, span } from "./words.js";
 
-const INTERVAL_MS = 1000;
-/** A flow answers within milliseconds, or not at all. */
-const ANSWER_MS = 4000;
 const SAMPLES_MAX = 600;
 /** An older latency says nothing of now. */
 const RECENT_MS = 5000;
@@ -40,58 +38,14 @@ let samples = [];
 let next = 0;
 let run = null;
 let seconds = 120;
-let timer = 0;
-let answered = null;
-let announced = "";
-const drawn = new Map();
-
-/** Draws a part of the page only when what it shows has changed: what people select or open stays. */
-function part(name, facts, draw) {
-  const now = JSON.stringify(facts);
-  if (drawn.get(name) === now) return;
-  drawn.set(name, now);
-  draw(facts);
-}
-
-async function ask() {
-  clearTimeout(timer);
-  if (document.hidden) return;
-  try {
-    const response = await fetch(`api/status?flow=${encodeURIComponent(flow)}&since=${next}`, { signal: AbortSignal.timeout(ANSWER_MS) });
-    if (!response.ok) throw new Error(`it answers ${response.status}`);
-    show(await response.json());
-  } catch {
-    silent();
-  }
-  clearTimeout(timer);
-  timer = setTimeout(ask, INTERVAL_MS);
-}
-
-/** The flow does not answer: what is shown is from before, and says so. */
-function silent() {
-  document.body.classList.add("stale");
-  const since = answered ? ` What is shown is from ${clock(answered)}, ${span(Date.now() - answered)} ago.` : "";
-  say("bad", "no_answer", `The flow does not answer: it has stopped, or can't be reached.${since}`);
-  put("updated", "Asking again each second.");
-}
-
-function say(tone, kind, text) {
-  document.getElementById("situation").dataset.tone = tone;
-  put("sentence", text);
-  // Read out when the case changes, not with every second's numbers.
-  if (announced !== kind) put("announcement", text);
-  announced = kind;
-}
 
 function show(status) {
   const { about, records, situation } = status;
   if (run !== about.started_unix_ms) {
     run = about.started_unix_ms;
     samples = [];
-    drawn.clear();
+    forget();
   }
-  answered = Date.now();
-  document.body.classList.remove("stale");
   next = status.first_sample + status.samples.length;
   samples = samples.concat(status.samples).slice(-SAMPLES_MAX);
   say(situation.tone, situation.case, situation.text);
@@ -325,8 +279,11 @@ async function linkPages() {
   document.getElementById("theme").before(...links);
 }
 
-document.addEventListener("visibilitychange", ask);
 search.begin(flow);
 // Without an answer there is no link, and the page says by itself that nobody answers.
 linkPages().catch(() => {});
-ask();
+askEverySecond({
+  url: () => `api/status?flow=${encodeURIComponent(flow)}&since=${next}`,
+  show,
+  silence: "The flow does not answer: it has stopped, or can't be reached.",
+});

@@ -1,11 +1,9 @@
-// Asks the demo once a second how tickets and orders stand, and counts down in between. Pauses while nobody looks.
+// How tickets and orders stand, with what is left of each order's time.
+import { askEverySecond, part, say } from "./asking.js";
 import { clock, count, element, put, span } from "./words.js";
 
-const INTERVAL_MS = 1000;
 /** A countdown goes on between two answers. */
 const TICK_MS = 250;
-/** The demo answers within milliseconds, or not at all. */
-const ANSWER_MS = 4000;
 /** From here on an order is about to expire. */
 const SOON_MS = 4000;
 
@@ -14,46 +12,11 @@ const money = (price) => MONEY.format(price / 100);
 
 /** The demo's clock may be another than the browser's. */
 let ahead = 0;
-let answered = null;
-let timer = 0;
 let expiresAfter = 0;
-let announced = "";
-const drawn = new Map();
-
-async function ask() {
-  clearTimeout(timer);
-  if (document.hidden) return;
-  try {
-    const response = await fetch("api/tickets", { signal: AbortSignal.timeout(ANSWER_MS) });
-    if (!response.ok) throw new Error(`it answers ${response.status}`);
-    show(await response.json());
-  } catch {
-    silent();
-  }
-  clearTimeout(timer);
-  timer = setTimeout(ask, INTERVAL_MS);
-}
-
-function silent() {
-  document.body.classList.add("stale");
-  const since = answered ? ` What is shown is from ${clock(answered)}, ${span(Date.now() - answered)} ago.` : "";
-  say("bad", "no_answer", `The demo does not answer: it has ended, or can't be reached.${since}`);
-  put("updated", "Asking again each second.");
-}
-
-function say(tone, kind, text) {
-  document.getElementById("situation").dataset.tone = tone;
-  put("sentence", text);
-  // Read out when the case changes, not with every second's numbers.
-  if (announced !== kind) put("announcement", text);
-  announced = kind;
-}
 
 function show(scene) {
-  answered = Date.now();
-  ahead = scene.now_unix_ms - answered;
+  ahead = scene.now_unix_ms - Date.now();
   expiresAfter = scene.expires_after_ms;
-  document.body.classList.remove("stale");
   const { counts } = scene;
   if (scene.over) say("good", "over", `It is over: ${count(counts.paid)} of ${count(counts.tickets)} tickets are sold.`);
   else if (!counts.tickets) say("busy", "begins", "The services are getting ready; the first tickets are about to be put up for sale.");
@@ -73,13 +36,11 @@ function show(scene) {
   tick();
 }
 
-/** Draws a list only when what it shows has changed: what people select stays. */
 function list(id, things, draw) {
-  const now = JSON.stringify(things);
-  if (drawn.get(id) === now) return;
-  drawn.set(id, now);
-  document.getElementById(id).replaceChildren(...things.map(draw));
-  document.getElementById(`${id}-empty`).hidden = things.length > 0;
+  part(id, things, () => {
+    document.getElementById(id).replaceChildren(...things.map(draw));
+    document.getElementById(`${id}-empty`).hidden = things.length > 0;
+  });
 }
 
 function thing(state, what, price, who, when) {
@@ -139,5 +100,8 @@ function tick() {
 setInterval(() => {
   if (!document.hidden) tick();
 }, TICK_MS);
-document.addEventListener("visibilitychange", ask);
-ask();
+askEverySecond({
+  url: () => "api/tickets",
+  show,
+  silence: "The demo does not answer: it has ended, or can't be reached.",
+});
