@@ -29,7 +29,9 @@ pub fn until(what: &str, done: impl FnMut() -> bool) {
 #[must_use]
 pub fn command(binary: &str) -> Command {
     let mut command = Command::new(binary);
-    for name in ["KAFKA_BROKERS", "KAFKA_GROUP_ID", "PROVIDER_URL", "TOKEN_SECRET", "RUST_LOG"] {
+    for name in
+        ["KAFKA_BROKERS", "KAFKA_GROUP_ID", "ELASTICSEARCH_NODES", "PROVIDER_URL", "TOKEN_SECRET", "RUST_LOG"]
+    {
         command.env_remove(name);
     }
     command.stdin(Stdio::null());
@@ -120,8 +122,27 @@ impl Instance {
         self.wait_log("admin page: ");
         until("it is ready", || {
             assert!(self.ended().is_none(), "it has ended:\n{}", self.log());
-            self.get("/readyz").is_some_and(|(ready, _)| ready)
+            self.is_ready()
         });
+    }
+
+    /// Whether it says that it is ready.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.get("/readyz").is_some_and(|(ready, _)| ready)
+    }
+
+    /// Waits until [`Instance::metric`] is `expected`: what is shown is up to a second older than what is committed.
+    ///
+    /// # Panics
+    /// With what it is when that does not come.
+    pub fn wait_metric(&self, name: &str, label: &str, expected: f64) {
+        let mut shown = f64::NAN;
+        let is_reached = wait_until(PATIENCE, || {
+            shown = self.metric(name, label);
+            shown == expected
+        });
+        assert!(is_reached, "{name} of {label:?} is {shown}, not {expected}");
     }
 
     /// The sum of a metric's lines that contain `label`, 0 when there are none; not a number, so that nothing compares to it,
@@ -132,6 +153,17 @@ impl Instance {
         let lines =
             text.lines().filter(|line| line.starts_with(&format!("{name}{{")) && line.contains(label));
         lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
+    }
+
+    /// Where the live page of one that is ready is.
+    ///
+    /// # Panics
+    /// When it has not said so.
+    #[must_use]
+    pub fn page(&self) -> String {
+        let log = self.log();
+        let (_, rest) = log.split_once("live page: ").unwrap();
+        rest.lines().next().unwrap_or_default().trim().to_owned()
     }
 
     /// What the admin page says at that path, and whether it is a success.
@@ -174,8 +206,18 @@ impl Instance {
     /// # Panics
     /// When it goes on.
     #[must_use]
-    pub fn wait_end(mut self) -> Ended {
-        assert!(wait_until(PATIENCE, || self.ended().is_some()), "it still runs:\n{}", self.log());
+    pub fn wait_end(self) -> Ended {
+        self.wait_end_within(PATIENCE)
+    }
+
+    /// Waits for its end, which must come soon.
+    ///
+    /// # Panics
+    /// When it goes on.
+    #[must_use]
+    pub fn wait_end_within(mut self, limit: Duration) -> Ended {
+        let has_ended = wait_until(limit, || self.ended().is_some());
+        assert!(has_ended, "it still runs after {limit:?}:\n{}", self.log());
         let code = self.ended().unwrap();
         let output = std::fs::read_to_string(self.files.with_extension("out")).unwrap();
         Ended { code, output, log: self.log() }

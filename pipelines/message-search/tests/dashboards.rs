@@ -13,14 +13,15 @@ mod queries;
 use std::collections::BTreeSet;
 use std::process::Command;
 
+use indexer::Scene;
 use indexer::records::{history, keyed};
-use indexer::{Scene, until};
 use queries::asked::Asked;
 use queries::dashboards::{self, EXACTLY_ONCE};
 use queries::prometheus::Prometheus;
 use queries::{Query, path, text, unknown};
 use serde::Deserialize;
 use serde_json::Value;
+use thalweg_testbed::instance::until;
 use thalweg_testbed::process::run;
 use thalweg_testbed::proxy::{HttpProxy, Rule};
 use thalweg_testbed::recipe;

@@ -13,11 +13,11 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use indexer::program::Indexer;
+use indexer::Scene;
 use indexer::records::{Written, created, updated};
 use indexer::topics::{self, Position};
-use indexer::{Scene, until};
 use serde_json::Value;
+use thalweg_testbed::instance::{Instance, until};
 use thalweg_testbed::proxy::{HttpProxy, Rule};
 
 const PARTITIONS: i32 = 8;
@@ -59,7 +59,7 @@ fn late_creations() -> Vec<Written> {
 struct Repaired {
     scene: Scene,
     _proxy: HttpProxy,
-    indexer: Indexer,
+    indexer: Instance,
     refused: Vec<Position>,
 }
 

@@ -11,33 +11,33 @@ mod indexer;
 
 use std::time::{Duration, Instant};
 
-use indexer::program::Indexer;
 use indexer::records::{created, history, updated};
-use indexer::{Scene, index, until};
+use indexer::{Scene, index};
+use thalweg_testbed::instance::{Instance, until};
 use thalweg_testbed::proxy::{HttpProxy, Rule};
 
 /// A scene, a proxy before its Elasticsearch, and the indexer that goes through it.
-fn day(what: &str, settings: &[&str]) -> (Scene, HttpProxy, Indexer) {
+fn day(what: &str, settings: &[&str]) -> (Scene, HttpProxy, Instance) {
     let scene = Scene::new(what, 2);
     let proxy = HttpProxy::before_shared_elasticsearch().unwrap();
     let indexer = start_behind(&scene, &proxy, settings);
     (scene, proxy, indexer)
 }
 
-fn start_behind(scene: &Scene, proxy: &HttpProxy, settings: &[&str]) -> Indexer {
+fn start_behind(scene: &Scene, proxy: &HttpProxy, settings: &[&str]) -> Instance {
     let node = format!("elasticsearch.nodes=[\"{}\"]", proxy.url());
     scene.start(&[&[node.as_str()], settings].concat())
 }
 
 /// Everything arrives and nothing is a dead letter.
-fn ends_well(scene: &Scene, indexer: Indexer) {
+fn ends_well(scene: &Scene, indexer: Instance) {
     scene.finish(indexer);
     let found = scene.assert_correct();
     assert_eq!(found.reasons.len(), 0, "{:?}", found.reasons);
     assert!(found.visible > 0);
 }
 
-fn requests(indexer: &Indexer) -> f64 {
+fn requests(indexer: &Instance) -> f64 {
     indexer.metric("thalweg_requests_total", "sink=\"documents\"")
 }
 

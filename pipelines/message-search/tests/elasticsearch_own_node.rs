@@ -11,9 +11,9 @@ mod indexer;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use indexer::Scene;
-use indexer::program::Indexer;
 use indexer::records::{created, deleted, history, updated};
 use indexer::topics;
+use thalweg_testbed::instance::Instance;
 use thalweg_testbed::private::Elasticsearch;
 
 /// A larger body is refused with 413.
@@ -70,7 +70,7 @@ fn of_a_request_that_is_too_large_the_culprit_alone_is_a_dead_letter() {
 }
 
 /// Runs once more from the record at `offset` on, as after a crash before the commit.
-fn replay(scene: &mut Scene, offset: u64) -> Indexer {
+fn replay(scene: &mut Scene, offset: u64) -> Instance {
     scene.group = format!("{}-from-{offset}", scene.group);
     topics::commit(&scene.brokers, &scene.topic, &scene.group, (0, offset));
     let mut indexer = scene.start(&[]);

@@ -12,10 +12,10 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use indexer::program::Indexer;
 use indexer::records::{created, history, keyed};
-use indexer::{PATIENCE, Scene, index, topics, until};
+use indexer::{Scene, index, topics};
 use rustix::process::Signal;
+use thalweg_testbed::instance::{Instance, PATIENCE, until};
 use thalweg_testbed::private::Kafka;
 use thalweg_testbed::proxy::{HttpProxy, Rule};
 
@@ -61,7 +61,7 @@ fn while_the_dead_letter_topic_refuses_only_the_key_waits() {
         created("m-3", "good", "beside"),
     ];
     scene.write(&records);
-    let waits = |indexer: &Indexer| {
+    let waits = |indexer: &Instance| {
         let delivered = indexer.metric("thalweg_records_total", "delivered");
         let held = indexer.metric("thalweg_keys_held", "");
         (delivered, held) == (3.0, 1.0)
@@ -103,7 +103,7 @@ fn offsets_lost_to_retention_stop_the_flow_unless_they_are_accepted() {
 
 /// A scene whose topic was made anew while the indexer runs, with a record that an old one of the same topic outranks
 /// as long as the generation is the same.
-fn made_anew(what: &str, settings: &[&str]) -> (Scene, Indexer) {
+fn made_anew(what: &str, settings: &[&str]) -> (Scene, Instance) {
     let scene = Scene::new(what, 1);
     scene.write(&[created("m-0", "c", "old"), created("m-1", "c", "old")]);
     let mut indexer = scene.start(settings);
@@ -235,7 +235,7 @@ fn killed_and_frozen_instances_lose_and_harm_nothing() {
     let written = under_load(&scene, || {
         for pause_ms in [900, 350, 1_200, 600] {
             std::thread::sleep(Duration::from_millis(pause_ms));
-            let (name, victim) = instances.pop_front().unwrap();
+            let (name, mut victim) = instances.pop_front().unwrap();
             victim.kill();
             instances.push_back((name, start(name)));
         }

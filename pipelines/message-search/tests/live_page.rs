@@ -12,17 +12,18 @@ mod indexer;
 use std::time::Duration;
 
 use browser::Browser;
-use indexer::program::Indexer;
 use indexer::records::{created, history, keyed};
-use indexer::{Scene, holds_within, index, until};
+use indexer::{Scene, index};
 use reqwest::blocking::Client;
+use thalweg_testbed::instance::{Instance, until};
+use thalweg_testbed::process::wait_until;
 use thalweg_testbed::proxy::HttpProxy;
 use thirtyfour::Key;
 
 /// What the design promises between a message that can be searched and the page that shows it.
 const SOON: Duration = Duration::from_secs(2);
 
-fn open(indexer: &Indexer) -> Browser {
+fn open(indexer: &Instance) -> Browser {
     let browser = Browser::open();
     browser.emulate(1_400, "light");
     browser.go(&indexer.page());
@@ -90,7 +91,7 @@ fn a_message_is_found_soon_and_is_text_whatever_it_says() {
             let (_, found) = index::ask(&scene.elasticsearch, "GET", &path, "");
             found["hits"]["hits"].as_array().is_some_and(|hits| !hits.is_empty())
         });
-        holds_within(SOON, || hits(&browser).contains(&word))
+        wait_until(SOON, || hits(&browser).contains(&word))
     });
     assert!(soon, "not once within {SOON:?}: {}", browser.text("#search-state"));
 

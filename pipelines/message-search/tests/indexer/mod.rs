@@ -9,35 +9,15 @@ pub mod topics;
 pub mod verdict;
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use program::{Indexer, Launch};
+use program::Launch;
 use rdkafka::error::KafkaResult;
 use records::Written;
 use tempfile::TempDir;
+use thalweg_testbed::instance::{Instance, PATIENCE};
+use thalweg_testbed::process::POLL_INTERVAL;
 use topics::Position;
-
-/// No single step of a test takes longer on a loaded machine.
-pub const PATIENCE: Duration = Duration::from_secs(120);
-
-const POLL: Duration = Duration::from_millis(20);
-
-/// Polls until `done`, or fails with `what` was waited for.
-pub fn until(what: &str, done: impl FnMut() -> bool) {
-    assert!(holds_within(PATIENCE, done), "{what}: not within {PATIENCE:?}");
-}
-
-/// Polls until `done` (true) or until `limit` is over (false).
-pub fn holds_within(limit: Duration, mut done: impl FnMut() -> bool) -> bool {
-    let begun = Instant::now();
-    while !done() {
-        if begun.elapsed() > limit {
-            return false;
-        }
-        std::thread::sleep(POLL);
-    }
-    true
-}
 
 /// Servers, and names that no other test, and no other run, uses. Topics and index go with it.
 pub struct Scene {
@@ -102,7 +82,7 @@ impl Scene {
     }
 
     /// Starts the program with some more settings, and waits until it has its partitions.
-    pub fn start(&self, settings: &[&str]) -> Indexer {
+    pub fn start(&self, settings: &[&str]) -> Instance {
         let mut indexer = self.launch().set(settings).start();
         indexer.wait_ready();
         indexer
@@ -119,7 +99,7 @@ impl Scene {
     }
 
     /// Waits until everything on the topic is finished and committed.
-    pub fn wait_finished(&self, indexer: &mut Indexer) {
+    pub fn wait_finished(&self, indexer: &mut Instance) {
         let begun = Instant::now();
         loop {
             let left = self.unfinished();
@@ -130,12 +110,12 @@ impl Scene {
                 panic!("the indexer ended with {code}:\n{}", indexer.log());
             }
             assert!(begun.elapsed() < PATIENCE, "records not finished: {left:?}\n{}", indexer.log());
-            std::thread::sleep(POLL);
+            std::thread::sleep(POLL_INTERVAL);
         }
     }
 
     /// Waits as [`wait_finished`](Self::wait_finished), stops the program, and expects a clean end.
-    pub fn finish(&self, mut indexer: Indexer) {
+    pub fn finish(&self, mut indexer: Instance) {
         self.wait_finished(&mut indexer);
         let ended = indexer.stop();
         assert_eq!(ended.code, 0, "{}", ended.log);

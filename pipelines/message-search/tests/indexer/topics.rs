@@ -13,8 +13,8 @@ use rdkafka::error::KafkaResult;
 use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
+use thalweg_testbed::instance::{PATIENCE, until};
 
-use super::PATIENCE;
 use super::records::Written;
 
 /// Partition and offset.
@@ -47,11 +47,11 @@ pub fn create(brokers: &str, name: &str, partitions: i32, settings: &[(&str, &st
         topic = topic.set(key, value);
     }
     let admin = admin(brokers);
-    super::until("the topic is made", || {
+    until("the topic is made", || {
         wait_for(admin.create_topics([&topic], &options())).unwrap().remove(0).is_ok()
     });
     let consumer: BaseConsumer = config(brokers).create().unwrap();
-    super::until("the topic is known", || {
+    until("the topic is known", || {
         let metadata = consumer.fetch_metadata(Some(name), ANSWER).unwrap();
         metadata.topics().first().is_some_and(|topic| topic.partitions().len() == partitions as usize)
     });

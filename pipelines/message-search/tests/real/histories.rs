@@ -1,11 +1,11 @@
 //! Histories of messages, and what must have come of them.
 
 use serde_json::{Value, json};
+use thalweg_testbed::instance::until;
 
-use crate::index;
-use crate::indexer::Indexer;
-use crate::scene::{Scene, until};
+use crate::scene::Scene;
 use crate::topic::{self, Event};
+use crate::{index, indexer};
 
 pub(crate) fn created(id: &str, content: &str) -> String {
     let payload = json!({
@@ -36,7 +36,7 @@ pub(crate) fn write(scene: &Scene, first: usize, values: &[String]) {
 }
 
 pub(crate) fn until_drained(scene: &Scene, partitions: i32) {
-    until("lag 0", || topic::is_drained(&scene.name, partitions).then_some(()));
+    until("lag 0", || topic::is_drained(&scene.name, partitions));
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn creates_updates_and_deletes_end_as_a_sequential_reader_leaves_them() {
         &scene.name,
         &[Event { partition: 0, key: Some("c-1"), value: Some(&again), event_id: "e-2" }],
     );
-    let indexer = Indexer::start(&scene, &[]);
+    let indexer = indexer::start(&scene, &[]);
     until_drained(&scene, 2);
     let document = |id: &str, content: &str, metadata: Value| {
         let fields = json!({
@@ -73,8 +73,8 @@ fn creates_updates_and_deletes_end_as_a_sequential_reader_leaves_them() {
         document("m-3", "third again", json!({"a": 1, "b": {"x": 1}})),
     ];
     assert_eq!(index::documents(&scene.name), expected);
-    let ended = indexer.stopped();
-    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    let ended = indexer.stop();
+    assert_eq!(ended.code, 0, "{}", ended.log);
     for line in
         ["9 records read", "7 delivered", "1 superseded", "1 duplicate", "0 dead_lettered", "0 unfinished"]
     {
@@ -101,7 +101,7 @@ fn what_can_not_be_processed_is_a_dead_letter_and_its_key_goes_on() {
             event(Some("c-1"), Some(good.as_str()), "e-6"),
         ],
     );
-    let indexer = Indexer::start(&scene, &[]);
+    let indexer = indexer::start(&scene, &[]);
     until_drained(&scene, 3);
     let mut letters = topic::read_all(&scene.dead_letter_topic(), 3);
     letters.sort_by_key(|letter| topic::header(letter, "dlq.original.offset"));
@@ -122,9 +122,8 @@ fn what_can_not_be_processed_is_a_dead_letter_and_its_key_goes_on() {
     let found = index::documents(&scene.name);
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].1["content"], "good");
-    let metrics = reqwest::blocking::get(format!("{}/metrics", indexer.admin())).unwrap().text().unwrap();
-    assert!(metrics.contains("thalweg_dead_letters_total{flow=\"message-search\",reason=\"tombstone\"} 1"));
-    let ended = indexer.stopped();
+    assert_eq!(indexer.metric("thalweg_dead_letters_total", "reason=\"tombstone\""), 1.0);
+    let ended = indexer.stop();
     assert!(ended.output.contains("6 dead_lettered"), "{}", ended.output);
 }
 
@@ -132,15 +131,15 @@ fn what_can_not_be_processed_is_a_dead_letter_and_its_key_goes_on() {
 fn a_restart_goes_on_from_the_commit_and_knows_what_it_saw() {
     let scene = Scene::new("restart", 1);
     write(&scene, 0, &[created("m-1", "first"), created("m-2", "second")]);
-    let first = Indexer::start(&scene, &[]);
+    let first = indexer::start(&scene, &[]);
     until_drained(&scene, 1);
-    assert_eq!(first.stopped().code, Some(0));
+    assert_eq!(first.stop().code, 0);
     // The second of these was seen before the restart.
     write(&scene, 2, &[updated("m-1", "changed", &json!({}))]);
     write(&scene, 1, &[created("m-2", "told twice")]);
-    let second = Indexer::start(&scene, &[]);
+    let second = indexer::start(&scene, &[]);
     until_drained(&scene, 1);
-    let ended = second.stopped();
+    let ended = second.stop();
     for line in ["2 records read", "1 delivered", "1 duplicate", "2 read again for dedupe"] {
         assert!(ended.output.contains(line), "{line}: {}", ended.output);
     }
@@ -153,22 +152,20 @@ fn a_restart_goes_on_from_the_commit_and_knows_what_it_saw() {
 fn it_says_when_it_is_ready_and_what_it_does() {
     let scene = Scene::new("admin", 2);
     write(&scene, 0, &[created("m-1", "x")]);
-    let indexer = Indexer::start(&scene, &[]);
-    let admin = indexer.admin();
-    let get = |path: &str| reqwest::blocking::get(format!("{admin}{path}")).unwrap();
-    until("ready", || get("/readyz").status().is_success().then_some(()));
-    assert!(get("/healthz").status().is_success());
+    let mut indexer = indexer::start(&scene, &[]);
+    indexer.wait_ready();
+    assert!(matches!(indexer.get("/healthz"), Some((true, _))));
     until_drained(&scene, 2);
     until("metrics that show the commit", || {
-        let metrics = get("/metrics").text().unwrap();
-        let shown = metrics
+        let (_, metrics) = indexer.get("/metrics").unwrap_or_default();
+        metrics
             .contains("thalweg_records_total{flow=\"message-search\",worker=\"0\",outcome=\"delivered\"} 1")
             && metrics.contains(&format!("topic=\"{}\",partition=\"0\"}} 1", scene.name))
             && metrics
-                .contains("thalweg_breaker_open{flow=\"message-search\",worker=\"0\",sink=\"documents\"} 0");
-        shown.then_some(())
+                .contains("thalweg_breaker_open{flow=\"message-search\",worker=\"0\",sink=\"documents\"} 0")
     });
-    let post = reqwest::blocking::Client::new().post(format!("{admin}/metrics")).send().unwrap();
+    let page = indexer.page();
+    let post = reqwest::blocking::Client::new().post(format!("{page}metrics")).send().unwrap();
     assert_eq!(post.status(), 405, "GET only");
-    assert_eq!(indexer.stopped().code, Some(0));
+    assert_eq!(indexer.stop().code, 0);
 }

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use thalweg_testbed::instance::Ended;
+
 use crate::index;
-use crate::indexer::{Ended, Indexer, command};
+use crate::indexer::{command, end_of, start};
 use crate::scene::Scene;
 
 /// Settings are read and judged at once.
@@ -15,7 +17,7 @@ const SOON: Duration = Duration::from_secs(20);
 fn refused(args: &[&str], environment: &[(&str, &str)]) -> Ended {
     let mut command = command(args);
     command.envs(environment.iter().copied());
-    Indexer::spawn(command).ended_within(AT_ONCE)
+    end_of(command, AT_ONCE)
 }
 
 #[test]
@@ -36,31 +38,29 @@ fn settings_that_can_not_be_are_named_before_anything_connects() {
         ("engine", "--set engine: must be KEY=VALUE"),
     ] {
         let ended = refused(&["--set", setting], &[]);
-        assert_eq!(ended.code, Some(2), "{setting}: {}", ended.errors);
-        assert!(ended.errors.contains(said), "{setting}: {}", ended.errors);
+        assert_eq!(ended.code, 2, "{setting}: {}", ended.log);
+        assert!(ended.log.contains(said), "{setting}: {}", ended.log);
     }
     let ended = refused(&[], &[("THALWEG__KAFKA__GROUPS", "x")]);
-    assert_eq!(ended.code, Some(2));
-    assert!(
-        ended.errors.contains("kafka.groups (environment: THALWEG__KAFKA__GROUPS): there is no such key")
-    );
+    assert_eq!(ended.code, 2);
+    assert!(ended.log.contains("kafka.groups (environment: THALWEG__KAFKA__GROUPS): there is no such key"));
     let ended = refused(&["--settings", "/nowhere/at-all.toml"], &[]);
-    assert_eq!(ended.code, Some(2));
-    assert!(ended.errors.contains("/nowhere/at-all.toml"), "{}", ended.errors);
-    assert_eq!(refused(&["--no-such-flag"], &[]).code, Some(2));
+    assert_eq!(ended.code, 2);
+    assert!(ended.log.contains("/nowhere/at-all.toml"), "{}", ended.log);
+    assert_eq!(refused(&["--no-such-flag"], &[]).code, 2);
 }
 
 #[test]
 fn secrets_are_shown_nowhere() {
     let secret = ["--set", "elasticsearch.username=u", "--set", "elasticsearch.password=hunter2"];
     let shown = refused(&[&secret[..], &["--print-settings"]].concat(), &[]);
-    assert_eq!(shown.code, Some(0), "{}", shown.errors);
+    assert_eq!(shown.code, 0, "{}", shown.log);
     assert!(shown.output.contains("password = \"***\""), "{}", shown.output);
     let unreachable = command(&[&secret[..], &["--set", "kafka.brokers=127.0.0.1:1"]].concat());
-    let failed = Indexer::spawn(unreachable).ended_within(SOON);
-    assert_eq!(failed.code, Some(1));
+    let failed = end_of(unreachable, SOON);
+    assert_eq!(failed.code, 1);
     let key = refused(&["--set", "elasticsearch.api_key=hunter2 "], &[]);
-    assert_eq!(key.code, Some(2));
+    assert_eq!(key.code, 2);
     for said in [shown, failed, key] {
         assert!(!format!("{said:?}").contains("hunter2"), "{said:?}");
     }
@@ -68,9 +68,9 @@ fn secrets_are_shown_nowhere() {
 
 #[test]
 fn a_broker_that_is_not_there_is_named() {
-    let ended = Indexer::spawn(command(&["--set", "kafka.brokers=127.0.0.1:1"])).ended_within(SOON);
-    assert_eq!(ended.code, Some(1), "{}", ended.errors);
-    assert!(ended.errors.contains("no Kafka broker answers at 127.0.0.1:1"), "{}", ended.errors);
+    let ended = end_of(command(&["--set", "kafka.brokers=127.0.0.1:1"]), SOON);
+    assert_eq!(ended.code, 1, "{}", ended.log);
+    assert!(ended.log.contains("no Kafka broker answers at 127.0.0.1:1"), "{}", ended.log);
 }
 
 #[test]
@@ -78,13 +78,10 @@ fn a_topic_that_is_not_there_is_named() {
     let brokers = thalweg_testbed::servers::kafka();
     let args = ["--set", "source.topic=there-is-no-such-topic"];
     let mut command = command(&args);
-    let ended = Indexer::spawn({
-        command.env("KAFKA_BROKERS", brokers);
-        command
-    })
-    .ended_within(SOON);
-    assert_eq!(ended.code, Some(1), "{}", ended.errors);
-    assert!(ended.errors.contains("the topic there-is-no-such-topic does not exist"), "{}", ended.errors);
+    command.env("KAFKA_BROKERS", brokers);
+    let ended = end_of(command, SOON);
+    assert_eq!(ended.code, 1, "{}", ended.log);
+    assert!(ended.log.contains("the topic there-is-no-such-topic does not exist"), "{}", ended.log);
 }
 
 #[test]
@@ -92,18 +89,18 @@ fn a_node_that_is_not_there_is_named() {
     let scene = Scene::new("no-node", 1);
     let node = "elasticsearch.nodes=[\"http://127.0.0.1:1\"]";
     let more = ["--set", node, "--set", "elasticsearch.start_timeout_ms=1000"];
-    let ended = Indexer::start(&scene, &more).ended_within(SOON);
-    assert_eq!(ended.code, Some(1), "{}", ended.errors);
-    assert!(ended.errors.contains("Elasticsearch at http://127.0.0.1:1"), "{}", ended.errors);
+    let ended = start(&scene, &more).wait_end_within(SOON);
+    assert_eq!(ended.code, 1, "{}", ended.log);
+    assert!(ended.log.contains("Elasticsearch at http://127.0.0.1:1"), "{}", ended.log);
 }
 
 #[test]
 fn an_index_with_another_mapping_is_left_alone() {
     let scene = Scene::new("foreign", 1);
     index::create_foreign(&scene.name);
-    let ended = Indexer::start(&scene, &[]).ended_within(SOON);
-    assert_eq!(ended.code, Some(1), "{}", ended.errors);
-    assert!(ended.errors.contains("has another mapping"), "{}", ended.errors);
+    let ended = start(&scene, &[]).wait_end_within(SOON);
+    assert_eq!(ended.code, 1, "{}", ended.log);
+    assert!(ended.log.contains("has another mapping"), "{}", ended.log);
 }
 
 #[test]
@@ -111,16 +108,16 @@ fn an_admin_address_that_is_taken_is_named() {
     let scene = Scene::new("taken", 1);
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let setting = format!("engine.admin_listen={}", taken.local_addr().unwrap());
-    let ended = Indexer::start(&scene, &["--set", &setting]).ended_within(SOON);
-    assert_eq!(ended.code, Some(1), "{}", ended.errors);
-    assert!(ended.errors.contains("engine.admin_listen"), "{}", ended.errors);
+    let ended = start(&scene, &["--set", &setting]).wait_end_within(SOON);
+    assert_eq!(ended.code, 1, "{}", ended.log);
+    assert!(ended.log.contains("engine.admin_listen"), "{}", ended.log);
 }
 
 #[test]
 fn a_check_looks_at_everything_and_ends() {
     let scene = Scene::new("check", 3);
-    let ended = Indexer::start(&scene, &["--check"]).ended_within(SOON);
-    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    let ended = start(&scene, &["--check"]).wait_end_within(SOON);
+    assert_eq!(ended.code, 0, "{}", ended.log);
     assert!(
         ended.output.contains(&format!("ok: topic {} with 3 partitions", scene.name)),
         "{}",

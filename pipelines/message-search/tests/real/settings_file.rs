@@ -3,8 +3,9 @@
 use message_search::Settings;
 use thalweg::kafka::Secret;
 use thalweg::trial::{SettingsFile, with_every_key};
+use thalweg_testbed::instance::PATIENCE;
 
-use crate::indexer::{Indexer, command};
+use crate::indexer::{command, end_of};
 
 const FILE: SettingsFile<'_> = SettingsFile(include_str!("../../message-indexer.toml"));
 
@@ -22,8 +23,8 @@ fn every_key_is_in_the_file_explained_and_with_its_default() {
 #[test]
 fn the_binary_takes_the_file_and_what_it_prints() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/message-indexer.toml");
-    let printed = Indexer::spawn(command(&["--settings", path, "--print-settings"])).ended();
-    assert_eq!(printed.code, Some(0), "{}", printed.errors);
+    let printed = end_of(command(&["--settings", path, "--print-settings"]), PATIENCE);
+    assert_eq!(printed.code, 0, "{}", printed.log);
     assert_eq!(FILE.differences(&printed.output), [""; 0]);
     assert!(printed.output.contains("message-indexer.toml"), "it says where a value comes from");
 }

@@ -5,11 +5,11 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders, OwnedMessage};
+use rdkafka::metadata::MetadataTopic;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
+use thalweg_testbed::instance::{PATIENCE, until};
 use thalweg_testbed::servers;
-
-use crate::scene::PATIENCE;
 
 /// A record to be written.
 #[derive(Clone, Copy, Default)]
@@ -36,10 +36,10 @@ pub(crate) fn create(name: &str, partitions: i32) {
     let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
     admin(async |admin, options| admin.create_topics([&topic], &options).await.unwrap().remove(0).unwrap());
     // Known to the broker that is asked next.
-    crate::scene::until("the new topic", || {
-        let found = consumer("nobody").fetch_metadata(Some(name), PATIENCE).ok()?;
-        let topic = found.topics().first()?;
-        (topic.error().is_none() && topic.partitions().len() == partitions as usize).then_some(())
+    until("the new topic", || {
+        let Ok(found) = consumer("nobody").fetch_metadata(Some(name), PATIENCE) else { return false };
+        let is_new = |topic: &MetadataTopic| topic.partitions().len() == partitions as usize;
+        found.topics().first().is_some_and(|topic| topic.error().is_none() && is_new(topic))
     });
 }
 
