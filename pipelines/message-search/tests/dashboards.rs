@@ -60,6 +60,13 @@ fn run_under_faults(scene: &Scene, prometheus: &Prometheus, target: &str) {
     }
     seen("sum(thalweg_commits_total) > 2");
 
+    // Long enough in the air for a scrape to see it.
+    let slow = proxy.add(Rule::delay(3_000));
+    scene.write(&history("slow", 10));
+    seen("sum(thalweg_flights) > 0");
+    slow.off();
+    scene.wait_finished(&mut indexer);
+
     for count in [3, 6] {
         scene.write(&[1, 2, 3].map(|number| keyed(&format!("poisoned-{number}"), "{\"type\": ")));
         seen(&format!("sum(thalweg_dead_letters_total) == {count}"));
