@@ -27,7 +27,7 @@ pub(crate) struct Settings {
     #[arg(long, default_value_t = 60)]
     seconds: u64,
     /// Records of the backlog, more than an arm can work off in that time; it is filled unless it is there.
-    #[arg(long, default_value_t = 24_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 30_000_000, value_parser = clap::value_parser!(u64).range(1..))]
     records: u64,
     /// Records per second of the load.
     #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(1..))]
