@@ -45,10 +45,13 @@ macro_rules! miniature {
 const TLS: [&str; 8] =
     ["cargo", "test", "--package", "message-search", "--features", "tls", "--test", "secured_servers"];
 
+/// A test that fails hides no other: whoever reads the log wants all of them.
+const ALL_TESTS: [&str; 4] = ["cargo", "test", "--workspace", "--no-fail-fast"];
+
 /// The stages. The first that fails ends the run.
 const STAGES: &[Stage] = &[
     Stage { name: "build", command: &["cargo", "test", "--workspace", "--no-run"], minutes_max: 30 },
-    Stage { name: "tests", command: &["cargo", "test", "--workspace"], minutes_max: 35 },
+    Stage { name: "tests", command: &ALL_TESTS, minutes_max: 35 },
     Stage { name: "crash run", command: &miniature!("crash-run", "classic"), minutes_max: 6 },
     Stage { name: "crash run, KIP-848", command: &miniature!("crash-run", "consumer"), minutes_max: 6 },
     Stage { name: "copy run", command: &miniature!("copy-run", "classic"), minutes_max: 6 },

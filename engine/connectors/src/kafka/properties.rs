@@ -80,6 +80,10 @@ pub fn of_consumer(settings: &KafkaSettings) -> Properties {
         // After the prefetch was full, look again soon: the default of one second starves fast readers.
         ("fetch.queue.backoff.ms", "5".to_owned()),
         ("fetch.error.backoff.ms", "100".to_owned()),
+        // A partition whose prefetch is full is left out of the one request that may be under way, and waits for its answer:
+        // for this long, where the others have nothing new. The client's default of 500 stalls it by half a second, again and
+        // again while it catches up. An idle member asks each broker twenty times a second instead of twice.
+        ("fetch.wait.max.ms", "50".to_owned()),
         ("queued.min.messages", read.prefetch_records_per_partition.to_string()),
         ("queued.max.messages.kbytes", read.prefetch_kilobytes_per_partition.to_string()),
         ("fetch.message.max.bytes", fetch_bytes(read.prefetch_kilobytes_per_partition).to_string()),
