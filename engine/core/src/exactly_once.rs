@@ -4,12 +4,15 @@
 //! because everything that a record causes is committed with it, and a failure takes the whole transaction back. Runs
 //! are strictly one after the other, so a key's records and timers have one order.
 //!
-//! Events come in as calls, commands go out through [`ExactlyOnceWorker::poll`]. While a transaction is being committed
-//! or aborted nothing is run: what is committed and what is in memory then differ by that one transaction at most.
+//! Events come in as calls, commands go out through [`ExactlyOnceWorker::poll`]. While a transaction is being committed, which
+//! takes milliseconds, runs go on ahead of its end: they belong to the next one, nothing of them leaves the worker before it
+//! is known that the one before is committed, and if it is not they are taken back with it. So what is committed and what is
+//! in memory differ by these two at most. While one is aborted, or looked up, nothing is run.
 
 mod assignment;
 mod interface;
 mod operator;
+mod outcome;
 mod partition;
 mod runs;
 mod snapshots;
@@ -47,7 +50,7 @@ pub struct ExactlyOnceWorker<O, X = Sound> {
     next_epoch: u32,
     assignment: Assignment,
     transaction: Transaction,
-    /// Batches that came while a transaction was ending.
+    /// Batches that the open transaction could not take yet.
     arrived: VecDeque<Batch>,
     outputs: Outputs,
     writes: Writes,
@@ -150,14 +153,18 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
         }
         let ready = self.transaction.phase == Phase::Ready;
         let partitions = self.partitions.iter().flatten();
-        let timers = partitions.clone().filter(|state| ready && self.stopping.is_none() && state.runs());
+        let runs = self.takes_runs() && self.stopping.is_none();
+        let timers = partitions.clone().filter(|state| runs && state.runs());
         let timers = timers.filter_map(|state| state.state.next_wake_ms()).map(|ms| self.uptime_of(ms));
         let waiting = partitions.filter(|state| !state.revoked).filter_map(|state| match state.stage {
             Stage::Waiting(due_ms) => Some(due_ms),
             _ => None,
         });
-        let commit = (ready && self.transaction.is_open())
-            .then(|| self.transaction.since_ms.saturating_add(self.settings.commit_interval_ms));
+        let open = ready && self.transaction.is_open();
+        let settled_ms = self.transaction.settled_ms;
+        let commit_ms = self.transaction.open.since_ms.saturating_add(self.settings.commit_interval_ms);
+        let commit = open.then_some(commit_ms.max(settled_ms));
+        let settled = Some(settled_ms).filter(|ms| open && *ms > self.now.uptime_ms);
         // While a transaction ends, its end is what partitions wait for that are to be begun.
         let unasked = self.assignment.ask_at_ms().filter(|_| ready);
         let released = self.assignment.release_at_ms();
@@ -165,6 +172,7 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
         timers
             .chain(waiting)
             .chain(commit)
+            .chain(settled)
             .chain(unasked)
             .chain(released)
             .chain(snapshots)
@@ -219,7 +227,7 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
 
     fn stop_if_done(&mut self) {
         let Some(deadline_ms) = self.stopping else { return };
-        let clean = !self.transaction.is_open() && !self.assignment.is_busy();
+        let clean = self.transaction.has_nothing() && !self.assignment.is_busy();
         if clean || self.now.uptime_ms >= deadline_ms {
             self.ended = true;
             self.commands.push_back(Command::Stopped { clean });

@@ -134,11 +134,17 @@ pub enum ExactlyOnceBug {
     TrustDamagedSnapshot,
     /// Takes snapshots while a transaction is open.
     SnapshotOpenTransaction,
+    /// When a transaction fails, what ran ahead of its end is taken back, but its outputs are written.
+    KeepOutputsTakenBack,
+    /// When a transaction is committed, what ran ahead of its end counts as committed with it.
+    AheadIsCommitted,
+    /// When a transaction is committed, what ran ahead of its end is forgotten as a change for the changelog.
+    ForgetChangesAhead,
 }
 
 impl ExactlyOnceBug {
     /// Every bug.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::FireEarly,
         Self::LoseOverdueTimers,
         Self::TimersWithoutOffsets,
@@ -156,6 +162,9 @@ impl ExactlyOnceBug {
         Self::UseForeignSnapshot,
         Self::TrustDamagedSnapshot,
         Self::SnapshotOpenTransaction,
+        Self::KeepOutputsTakenBack,
+        Self::AheadIsCommitted,
+        Self::ForgetChangesAhead,
     ];
 }
 

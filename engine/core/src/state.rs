@@ -2,8 +2,9 @@
 //!
 //! In memory, and changed only by whole runs: what a run writes is collected in [`Writes`], which the run reads back, and
 //! is applied when its chain has ended ([`State::apply`]) or thrown away. What was applied belongs to the open
-//! transaction: [`State::changes`] are its entries for the changelog, and it ends with [`State::committed`] or
-//! [`State::rolled_back`]. Who restores reads the changelog back with [`State::restore`].
+//! transaction: [`State::changes`] are its entries for the changelog. [`State::seal`] makes it the one that is ending, by
+//! [`State::committed`] or [`State::rolled_back`]; runs go on meanwhile, in the next one. Who restores reads the changelog
+//! back with [`State::restore`].
 //!
 //! Everything in it is an *item*: a name (the bytes by which the changelog knows it) and a content.
 
@@ -35,8 +36,8 @@ pub enum Content<'a> {
 /// How much a state may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StateLimits {
-    /// Bytes of memory for rows and timers together. What the open transaction has to remember comes on top; the limit
-    /// of a transaction's size bounds it.
+    /// Bytes of memory for rows and timers together. What the transactions have to remember that have not ended comes on top;
+    /// the limit of a transaction's size bounds it.
     pub bytes_max: usize,
     /// Bytes of a row's key and value together: it must fit into a record of the changelog.
     pub row_bytes_max: usize,
@@ -98,13 +99,16 @@ pub struct State {
     limits: StateLimits,
     /// What the open transaction has touched, as it was before.
     before: Items,
+    /// What the transaction has touched that is ending, as it was before.
+    sealed: Items,
 }
 
 impl State {
     /// An empty state.
     #[must_use]
     pub fn new(limits: StateLimits) -> Self {
-        Self { rows: Rows::default(), timers: Timers::default(), limits, before: Items::default() }
+        let (rows, timers) = (Rows::default(), Timers::default());
+        Self { rows, timers, limits, before: Items::default(), sealed: Items::default() }
     }
 
     /// Makes what a run wrote part of the open transaction; `writes` is empty afterwards.
@@ -155,19 +159,47 @@ impl State {
         self.before.len()
     }
 
-    /// The open transaction is committed: what was applied stands.
-    pub fn committed(&mut self) {
-        self.before.clear();
+    /// How many items the transaction has touched that is ending.
+    #[must_use]
+    pub fn sealed(&self) -> usize {
+        self.sealed.len()
     }
 
-    /// The open transaction is aborted: everything is as it was before.
+    /// The open transaction is to end; what is applied from now on belongs to the next one.
+    ///
+    /// # Panics
+    /// When one is ending already.
+    pub fn seal(&mut self) {
+        assert_eq!(self.sealed.len(), 0, "one transaction ends at a time");
+        std::mem::swap(&mut self.before, &mut self.sealed);
+    }
+
+    /// The transaction that was ending is committed.
+    pub fn committed(&mut self) {
+        self.sealed.clear();
+    }
+
+    /// The open transaction is given up: everything is as it was before.
+    pub fn take_back(&mut self) {
+        let mut before = std::mem::take(&mut self.before);
+        self.undo(&before);
+        before.clear();
+        self.before = before;
+    }
+
+    /// The transaction that was ending is aborted, and the open one is given up with it: everything is as it was before both.
     pub fn rolled_back(&mut self) {
-        let before = std::mem::take(&mut self.before);
+        self.take_back();
+        let mut sealed = std::mem::take(&mut self.sealed);
+        self.undo(&sealed);
+        sealed.clear();
+        self.sealed = sealed;
+    }
+
+    fn undo(&mut self, before: &Items) {
         for (hash, name, content) in before.iter() {
             self.set(hash, name, content);
         }
-        self.before = before;
-        self.before.clear();
     }
 
     /// Takes in a record of the changelog, in the changelog's order. `key` and `value` as they are there.
@@ -184,7 +216,7 @@ impl State {
 
     /// Takes in what was read of a changelog or a snapshot.
     fn restore_entry(&mut self, entry: &Entry<'_>) -> Result<(), StateError> {
-        assert_eq!(self.touched(), 0, "restoring comes before the first run");
+        assert_eq!(self.touched() + self.sealed(), 0, "restoring comes before the first run");
         self.set(hash_of(entry.name), entry.name, entry.content);
         if self.bytes() > self.limits.bytes_max {
             return Err(self.full(self.bytes()));

@@ -131,7 +131,7 @@ impl Transactor {
         self.events.try_recv().ok()
     }
 
-    /// The queue is as long as one transaction: a worker goes on only after the result.
+    /// The queue is as long as one transaction: a worker hands nothing over before the result.
     fn ask(&self, job: Job) {
         // The thread ends only after this sender, or by a bug that it has told.
         let _ = self.jobs.send(job);

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 
 use crate::batch::Batch;
 use crate::commit_metadata;
-use crate::dedupe::Dedupe;
 use crate::exactly_once::ExactlyOnceWorker;
 use crate::exactly_once::interface::Command;
 use crate::exactly_once::operator::StatefulOperator;
@@ -131,8 +130,7 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
         if let Err(error) = commit_metadata::decode_transaction(&metadata) {
             return Err(FlowError::Metadata { partition: name, error });
         }
-        let epoch = Epoch(self.next_epoch);
-        self.next_epoch += 1;
+        let (epoch, dedupe) = (self.next_epoch(), self.empty_dedupe());
         let next = position.max(*low);
         let before = self.partitions[partition.index()].replace(PartitionState {
             epoch,
@@ -140,13 +138,14 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
             next,
             committed: next,
             low: *low,
-            dedupe: self.settings.dedupe.as_ref().map(|dedupe| Dedupe::new(dedupe.window)),
+            dedupe,
             state: State::new(self.settings.state),
             stage: Stage::Restoring,
             loading: None,
             from_snapshot: false,
             snapshots: Snapshots::new(),
             touched: false,
+            sealed: None,
             revoked: false,
         });
         assert!(before.is_none(), "the epoch before has ended");
@@ -231,15 +230,15 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
         self.settle();
     }
 
-    /// Releases what is revoked, once no open transaction has something of it. At the deadline it is released all the same:
+    /// Releases what is revoked, once every transaction that has something of it has ended. At the deadline it is released all the same:
     /// its next owner waits for stable offsets, and so for the outcome.
     pub(super) fn drain(&mut self) {
         while let Some((partitions, deadline_ms)) = self.assignment.revocations.front() {
-            let touched = |id: &PartitionId| {
+            let uncommitted = |id: &PartitionId| {
                 let state = self.partitions.get(id.index()).and_then(Option::as_ref);
-                state.is_some_and(|state| state.touched)
+                state.is_some_and(PartitionState::is_uncommitted)
             };
-            if partitions.iter().any(touched) && self.now.uptime_ms < *deadline_ms {
+            if partitions.iter().any(uncommitted) && self.now.uptime_ms < *deadline_ms {
                 return;
             }
             let Some((partitions, _)) = self.assignment.revocations.pop_front() else { return };
@@ -270,8 +269,8 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
         self.settle();
     }
 
-    /// Ends epochs. What an open transaction has of them must not be committed, unless that is asked for already: then the
-    /// group's fence decides.
+    /// Ends epochs. What a transaction has of them must not be committed, unless that is asked for already: then the group's
+    /// fence decides.
     fn end_epochs(&mut self, partitions: &[PartitionId]) {
         let mut touched = false;
         for partition in partitions {
@@ -279,7 +278,7 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
             touched |= state.is_some_and(|state| state.touched);
         }
         if touched {
-            self.abort();
+            self.give_up_open();
         }
         self.look_again();
     }

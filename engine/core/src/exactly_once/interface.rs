@@ -19,9 +19,13 @@ pub struct ExactlyOnceSettings {
     pub operator: String,
     /// How long a transaction stays open while there is more to read.
     pub commit_interval_ms: u64,
-    /// Records and timers that a transaction takes at most.
+    /// From a transaction's end until outputs of the next one are handed over, which runs do not wait for. Nor is the
+    /// next one committed earlier, unless a partition or the whole flow waits for its end.
+    pub settle_ms: u64,
+    /// Records and timers that a transaction takes at most, together with one before it that is being committed.
     pub transaction_runs_max: usize,
-    /// Bytes of outputs and state that a transaction takes before it ends; the batch that passes it is part of it.
+    /// Bytes of outputs and state that a transaction takes before it ends, together with one before it; the batch that passes
+    /// it is part of it.
     pub transaction_bytes_max: usize,
     /// Limits of each partition's state.
     pub state: StateLimits,

@@ -28,6 +28,8 @@ pub(super) struct PartitionState {
     pub(super) snapshots: Snapshots,
     /// The open transaction has something of it.
     pub(super) touched: bool,
+    /// The transaction that is ending has something of it: everything below was run then.
+    pub(super) sealed: Option<i64>,
     /// It is being given up: nothing of it is run.
     pub(super) revoked: bool,
 }
@@ -46,6 +48,11 @@ pub(super) enum Stage {
 impl PartitionState {
     pub(super) fn runs(&self) -> bool {
         self.stage == Stage::Running && !self.revoked
+    }
+
+    /// Some transaction that has not ended has something of it.
+    pub(super) fn is_uncommitted(&self) -> bool {
+        self.touched || self.sealed.is_some()
     }
 
     /// Where to read from: below what is committed by the dedupe window.

@@ -7,6 +7,7 @@ use crate::exactly_once::ExactlyOnceWorker;
 use crate::exactly_once::interface::Command;
 use crate::exactly_once::operator::{DueNow, Run, StatefulOperator};
 use crate::exactly_once::partition::PartitionState;
+use crate::exactly_once::transaction::Phase;
 use crate::failure::Reason;
 use crate::operator::Step;
 use crate::outcome::Outcome;
@@ -35,11 +36,11 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
         if !state.runs() || !self.takes_runs() || self.stopping.is_some() || !self.arrived.is_empty() {
             return None;
         }
-        let records = self.settings.transaction_runs_max - self.transaction.runs;
+        let records = self.settings.transaction_runs_max - self.transaction.runs();
         Some(ReadLimits { records: records.min(BATCH_RECORDS_MAX), bytes: BATCH_BYTES_MAX })
     }
 
-    /// Records that were read. They are run at once, or when the transaction has ended that is just ending.
+    /// Records that were read. They are run at once, or as soon as the open transaction may take more.
     pub fn batch(&mut self, batch: Batch, now: Now) {
         self.turn(now);
         self.idle = false;
@@ -47,11 +48,13 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
         self.settle();
     }
 
-    /// Nothing more can be read just now: what was run is committed at once.
+    /// Nothing more can be read just now: what was run is committed as soon as may be.
     pub fn idle(&mut self, now: Now) {
         self.turn(now);
-        self.idle = true;
-        self.caught_up |= self.takes_runs() && !self.transaction.is_open() && self.arrived.is_empty();
+        // Who may not read does not know what there is.
+        self.idle |= self.takes_runs();
+        let rests = self.transaction.phase == Phase::Ready && !self.transaction.is_open();
+        self.caught_up |= rests && self.arrived.is_empty();
         self.settle();
     }
 
@@ -88,7 +91,7 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
             return;
         }
         self.touch(partition);
-        self.transaction.accounts.without_event_id += u64::from(seen == Some(None));
+        self.transaction.open.accounts.without_event_id += u64::from(seen == Some(None));
         let outcome = match seen {
             Some(Some(true)) => Some(Outcome::Duplicate),
             _ => self.process(partition, record),
@@ -97,8 +100,8 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
         if let Some(state) = self.partition_mut(partition) {
             state.next = offset + 1;
         }
-        self.transaction.accounts.read += 1;
-        self.transaction.accounts.outcomes[outcome as usize] += 1;
+        self.transaction.open.accounts.read += 1;
+        self.transaction.open.accounts.outcomes[outcome as usize] += 1;
     }
 
     /// Answers how the record ended; `None`: the flow can't go on.
@@ -164,7 +167,7 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
                     let state = RunState::new(&state.state, &mut self.writes, due_now.timer.key);
                     self.operator.due(due_now, &mut Run::new(state, &mut self.outputs, now_ms));
                 }
-                self.transaction.fired += 1;
+                self.transaction.open.fired += 1;
                 if let Err(error) = self.apply(partition) {
                     self.fail_state(partition, error);
                 }
@@ -184,7 +187,7 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
         if let Some(error) = self.writes.take_failure() {
             return Err(error);
         }
-        self.transaction.bytes += self.writes.size_bytes();
+        self.transaction.open.bytes += self.writes.size_bytes();
         match self.partitions.get_mut(partition.index()).and_then(Option::as_mut) {
             Some(state) => state.state.apply(&mut self.writes),
             None => Ok(()),
@@ -199,12 +202,12 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
 
     /// The run that begins is part of the transaction.
     fn touch(&mut self, partition: PartitionId) {
-        self.transaction.runs += 1;
+        self.transaction.open.runs += 1;
         let uptime_ms = self.now.uptime_ms;
         let Some(state) = self.partitions.get_mut(partition.index()).and_then(Option::as_mut) else { return };
         if !state.touched {
             state.touched = true;
-            self.transaction.touch(partition, state.epoch, uptime_ms);
+            self.transaction.open.touch(partition, state.epoch, uptime_ms);
         }
     }
 

@@ -8,8 +8,8 @@
 //! snapshot is complete.
 //!
 //! Parts are taken while no transaction is open, so that they hold what is committed; only after a transaction that ended
-//! because nothing more was to be read, or while there is nothing to do at all, so that a backlog is never kept waiting; and
-//! one at a time, the next when the one before lies on the disk, so that at most one piece takes memory.
+//! because nothing more was to be read (nothing runs ahead of its end then), or while there is nothing to do at all, so that
+//! a backlog is never kept waiting; and one at a time, the next when the one before lies on the disk, so that at most one piece takes memory.
 
 use crate::exactly_once::ExactlyOnceWorker;
 use crate::exactly_once::interface::{Command, SnapshotPiece, SnapshotSettings};
@@ -110,6 +110,13 @@ impl Snapshots {
         self.taking.as_ref().map_or(due, |taking| !taking.ended)
     }
 
+    /// Whether a part could be taken if the transaction that is being committed had ended, and nothing ran ahead.
+    fn waits(&self, uptime_ms: u64) -> bool {
+        let due = self.changed && self.due_ms <= uptime_ms;
+        let proved = matches!(self.end, End::Proving(_) | End::Proved(_));
+        self.taking.as_ref().map_or(due && proved, |taking| !taking.ended)
+    }
+
     fn begin(&mut self, header: &SnapshotHeader, into: &mut Vec<u8>) {
         let (complete_ms, writer) = (header.complete_ms, SnapshotWriter::begin(header, into));
         self.taking = Some(Taking { writer, complete_ms, bytes: 0, ended: false });
@@ -199,8 +206,7 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
 
     /// Begins anew with the whole changelog, under another epoch: what was asked for before is not for this state.
     pub(super) fn refuse_snapshot(&mut self, partition: PartitionId, refusal: SnapshotRefusal) {
-        let (limits, epoch) = (self.settings.state, Epoch(self.next_epoch));
-        self.next_epoch += 1;
+        let (limits, epoch) = (self.settings.state, self.next_epoch());
         let Some(state) = self.partition_mut(partition) else { return };
         (state.state, state.loading) = (State::new(limits), None);
         (state.epoch, state.restored_in) = (epoch, epoch);
@@ -262,6 +268,14 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
         }
     }
 
+    /// Whether a piece of a snapshot is taken when the transaction has ended that is being committed.
+    pub(super) fn snapshot_waits(&self) -> bool {
+        self.settings.snapshots.is_some() && self.caught_up && self.writing.is_none() && {
+            let mut running = self.partitions.iter().flatten().filter(|state| state.runs());
+            running.any(|state| state.snapshots.waits(self.now.uptime_ms))
+        }
+    }
+
     /// Takes the next piece of a snapshot, if this is the time for it.
     pub(super) fn take_snapshot(&mut self) {
         let Some(settings) = &self.settings.snapshots else { return };
@@ -270,7 +284,7 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
             && !self.transaction.is_open()
             && self.caught_up
             && self.arrived.is_empty();
-        if self.writing.is_some() || self.stopping.is_some() || !(quiet || uncommitted) {
+        if self.writing.is_some() || self.stopping.is_some() || self.ended || !(quiet || uncommitted) {
             return;
         }
         let uptime_ms = self.now.uptime_ms;

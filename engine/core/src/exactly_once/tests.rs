@@ -147,7 +147,9 @@ fn whatever_happens_readers_see_what_one_reader_would_have_written_once() {
             *tally.entry(what).or_default() += count;
         }
     }
-    for fault in ["revoked", "lost", "crashes", "aborts asked", "aborted", "unknown", "fenced", "zombies"] {
+    for fault in
+        ["ahead", "revoked", "lost", "crashes", "aborts asked", "aborted", "unknown", "fenced", "zombies"]
+    {
         let count = tally.get(fault).copied().unwrap_or(0);
         assert!(count >= 50, "tame histories prove nothing: {tally:?}");
     }

@@ -31,8 +31,12 @@ enum Event {
     Run(u8, Vec<Write>, bool),
     /// Timers due at that time are taken out, so many at most.
     Due(i64, usize),
+    /// The changes go to the changelog; how that ends comes later.
+    Seal,
     Commit,
     Abort,
+    /// What came after the transaction that is ending is given up.
+    TakeBack,
 }
 
 fn write() -> impl Strategy<Value = Write> {
@@ -50,8 +54,10 @@ fn event() -> impl Strategy<Value = Event> {
         6 => (0u8..4, prop::collection::vec(write(), 0..6), prop::bool::weighted(0.8))
             .prop_map(|(key, writes, applied)| Event::Run(key, writes, applied)),
         2 => (0i64..100, 0usize..3).prop_map(|(now_ms, most)| Event::Due(now_ms, most)),
-        2 => Just(Event::Commit),
+        3 => Just(Event::Seal),
+        3 => Just(Event::Commit),
         1 => Just(Event::Abort),
+        1 => Just(Event::TakeBack),
     ]
 }
 
@@ -163,6 +169,8 @@ proptest! {
     ) {
         let (mut state, mut writes) = (State::new(ROOMY), Writes::default());
         let (mut committed, mut held, mut log) = (Held::new(), Held::new(), Log::new());
+        // What is ending: its entries, and what the state was with them.
+        let mut ending: Option<(Log, Held)> = None;
         for event in events {
             match event {
                 Event::Run(key, asked, applied) => {
@@ -187,16 +195,29 @@ proptest! {
                     let Some(due) = due else { break };
                     held.remove(&[&[2], due.name.as_bytes()].concat());
                 },
-                Event::Commit => {
-                    prop_assert_eq!(append(&state, &mut log), difference(&committed, &held));
-                    state.committed();
+                Event::Seal if ending.is_none() => {
+                    let mut entries = Log::new();
+                    prop_assert_eq!(append(&state, &mut entries), difference(&committed, &held));
+                    state.seal();
                     prop_assert_eq!(state.touched(), 0);
-                    committed.clone_from(&held);
+                    ending = Some((entries, held.clone()));
+                }
+                Event::Seal => {}
+                Event::Commit => if let Some((entries, sealed)) = ending.take() {
+                    state.committed();
+                    log.extend(entries);
+                    committed = sealed;
                 }
                 Event::Abort => {
                     state.rolled_back();
-                    prop_assert_eq!(state.touched(), 0);
+                    prop_assert_eq!((state.touched(), state.sealed()), (0, 0));
                     held.clone_from(&committed);
+                    ending = None;
+                }
+                Event::TakeBack => {
+                    state.take_back();
+                    prop_assert_eq!(state.touched(), 0);
+                    held = ending.as_ref().map_or(&committed, |(_, sealed)| sealed).clone();
                 }
             }
             prop_assert_eq!(held_by(&state), held.clone());

@@ -174,6 +174,7 @@ fn worker<O: StatefulOperator>(
         flow: flow.to_owned(),
         operator: operator.to_owned(),
         commit_interval_ms: 0,
+        settle_ms: 0,
         transaction_runs_max: usize::MAX,
         transaction_bytes_max: usize::MAX,
         state: StateLimits { bytes_max: usize::MAX, row_bytes_max: usize::MAX },

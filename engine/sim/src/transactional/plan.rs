@@ -224,6 +224,7 @@ fn settings(rng: &mut fastrand::Rng) -> ExactlyOnceSettings {
         flow: "counters".to_owned(),
         operator: "count".to_owned(),
         commit_interval_ms: rng.u64(10..400),
+        settle_ms: *pick(rng, &[0, 5, 50]),
         transaction_runs_max: *pick(rng, &[2, 10, 100, 1_000]),
         transaction_bytes_max: *pick(rng, &[300, 3_000, 1 << 20]),
         state: StateLimits { bytes_max, row_bytes_max: 200 },

@@ -69,6 +69,7 @@ pub(super) fn settings() -> ExactlyOnceSettings {
         flow: String::new(),
         operator: String::new(),
         commit_interval_ms: 50,
+        settle_ms: 3,
         transaction_runs_max: 6,
         transaction_bytes_max: 200,
         state: StateLimits { bytes_max: 1 << 20, row_bytes_max: 100 },
@@ -200,7 +201,8 @@ impl World {
 
     fn read(&mut self, member: usize) {
         let (id, now) = (PartitionId(self.rng.u32(0..PARTITIONS)), self.now(member));
-        let Member { worker, reading, .. } = &mut self.members[member];
+        let Member { worker, reading, todo, .. } = &mut self.members[member];
+        let committing = todo.iter().any(|command| matches!(command, Command::Commit { .. }));
         let (Some((epoch, from)), Some(limits)) = (reading[id.index()], worker.read_limits(id)) else {
             return;
         };
@@ -218,6 +220,9 @@ impl World {
         if let Some(last) = batch.last_offset() {
             reading[id.index()] = Some((epoch, last + 1));
             worker.batch(batch, now);
+            if committing {
+                self.count("ahead");
+            }
         }
     }
 

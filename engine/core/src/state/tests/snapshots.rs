@@ -90,8 +90,11 @@ proptest! {
                 }
                 Event::Due(now_ms, most) => (0..most).for_each(|_| drop(state.pop_due(now_ms))),
                 Event::Abort => state.rolled_back(),
+                Event::TakeBack => state.take_back(),
+                Event::Seal => {}
                 Event::Commit => {
                     append(&state, &mut log);
+                    state.seal();
                     state.committed();
                     committed = held_by(&state);
                     taking.go_on(&state, &log, early);
@@ -134,6 +137,7 @@ fn filled(rows: usize) -> State {
         run.set_timer(&row.to_le_bytes(), row as i64);
     }
     state.apply(&mut writes).unwrap();
+    state.seal();
     state.committed();
     state
 }

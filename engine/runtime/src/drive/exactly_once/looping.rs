@@ -109,7 +109,8 @@ impl<O: StatefulOperator> Driver<O> {
         if self.pace.shows(tick, now) {
             self.publish(now);
         }
-        restored || (read && self.reading.is_ready(|id| self.worker.read_limits(id).is_some()))
+        // A commit that was only just asked for may allow what nothing was read for above.
+        restored || self.reading.is_ready(|id| self.worker.read_limits(id).is_some())
     }
 
     /// Reads one batch, of the first partition in turn that has something. Answers whether one was read.

@@ -47,6 +47,11 @@ const ROW_BYTES_MAX: usize = RECORD_BYTES_MAX as usize - (64 << 10);
 /// milliseconds of encoding.
 const SLICE_BYTES: u64 = 256 << 10;
 
+/// From a transaction's end until the next one's first records are handed to the client. The coordinator refuses partitions
+/// while it writes the markers of the one before, which takes milliseconds, and the client then waits for 20 ms, whatever its
+/// settings (librdkafka 2.12, `rd_kafka_txn_handle_AddPartitionsToTxn`).
+const SETTLE_MS: u64 = 5;
+
 /// What is kept of the state's memory for the piece of a snapshot that is on its way to the disk, where snapshots are taken:
 /// this part.
 const SNAPSHOT_PART: u64 = 16;
@@ -248,6 +253,7 @@ impl<O: StatefulOperator> ExactlyOnceWork<O> {
             flow: flow.name.to_owned(),
             operator: flow.stage.to_owned(),
             commit_interval_ms: engine.commit_interval_ms,
+            settle_ms: SETTLE_MS,
             transaction_runs_max: transactions.runs_max as usize,
             transaction_bytes_max: usize::try_from(transactions.bytes_max).unwrap_or(usize::MAX),
             // At worst this process gets all of them.

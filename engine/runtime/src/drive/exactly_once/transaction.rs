@@ -1,4 +1,5 @@
-//! The open transaction as the driver sees it: how long it takes, and what its end means.
+//! The producer's transaction as the driver sees it: how long it takes, and what its end means. What the worker runs ahead of
+//! that end belongs to the next one.
 
 use std::sync::Arc;
 
@@ -23,6 +24,9 @@ pub(super) struct OpenTransaction {
     ends_ms: Option<u64>,
     /// Of each batch read since the last commit: the timestamp of its oldest record, and how many it holds.
     batches: Vec<(i64, u64)>,
+    /// Of those that were read while it was ending, the same: they belong to the next one. Where a partition was lost meanwhile,
+    /// what is read again stands here twice: no figure that is worth more care.
+    batches_ahead: Vec<(i64, u64)>,
     /// Records of each topic.
     sent: Vec<u64>,
     /// Dead letters, side by side in their encoding.
@@ -47,6 +51,7 @@ impl OpenTransaction {
             begun_ms: None,
             ends_ms: None,
             batches: Vec::new(),
+            batches_ahead: Vec::new(),
             sent: Vec::new(),
             letters: Vec::new(),
             latencies: Latencies::default(),
@@ -60,8 +65,9 @@ impl OpenTransaction {
         let oldest_ms = batch.record(0).timestamp_ms;
         if let Some(age_ms) = age_ms(oldest_ms, now) {
             self.latencies.read_ms.saturating_record_n(age_ms, records);
-            if self.batches.len() < BATCHES_MAX {
-                self.batches.push((oldest_ms, records));
+            let batches = if self.ends_ms.is_some() { &mut self.batches_ahead } else { &mut self.batches };
+            if batches.len() < BATCHES_MAX {
+                batches.push((oldest_ms, records));
             }
         }
     }
@@ -96,7 +102,12 @@ impl OpenTransaction {
                 self.latencies.end_to_end_ms.saturating_record_n(age_ms, records);
             }
         }
+        // What was read ahead of one that failed is read again.
         self.batches.clear();
+        if committed {
+            std::mem::swap(&mut self.batches, &mut self.batches_ahead);
+        }
+        self.batches_ahead.clear();
         (self.begun_ms, self.ends_ms) = (None, None);
         (std::mem::take(&mut self.sent), std::mem::take(&mut self.letters))
     }

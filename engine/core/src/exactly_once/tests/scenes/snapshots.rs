@@ -16,7 +16,11 @@ fn with_snapshots() -> ExactlyOnceSettings {
 impl Scene {
     /// With its partition running from 5 on, restored from a changelog that ended at `end`; no snapshot was there.
     fn restored_up_to(end: i64) -> Self {
-        let mut scene = Self::new(with_snapshots());
+        Self::restored(with_snapshots(), end)
+    }
+
+    fn restored(settings: ExactlyOnceSettings, end: i64) -> Self {
+        let mut scene = Self::new(settings);
         scene.assigned();
         scene.worker.producer_ready(scene.now());
         scene.positioned(1, Some((5, String::new())));
@@ -139,6 +143,36 @@ fn a_backlog_goes_before() {
     }
     scene.worker.idle(scene.now());
     assert!(scene.piece().last);
+}
+
+#[test]
+fn who_may_not_read_has_not_caught_up() {
+    let mut scene = Scene::restored(ExactlyOnceSettings { settle_ms: 5, ..with_snapshots() }, 9);
+    scene.records(5, &[COUNTED; 6]);
+    scene.ended(TransactionResult::Committed);
+    scene.records(11, &[COUNTED; 6]);
+    // It is full, and has to wait.
+    scene.worker.idle(scene.now());
+    scene.said();
+    scene.after_ms(5);
+    assert_eq!(scene.said()[1..], ["commit 17 with 1 changes"]);
+    scene.ended(TransactionResult::Committed);
+    assert!(scene.said().is_empty(), "there may be more");
+}
+
+#[test]
+fn nothing_runs_ahead_of_a_commit_that_a_piece_waits_for() {
+    let mut scene = Scene::restored_up_to(0);
+    scene.commits(5);
+    scene.worker.changelog_ends(P, Epoch(0), 3, scene.now());
+    scene.records(6, &[TIMED]);
+    scene.worker.idle(scene.now());
+    assert_eq!(scene.said().last().map(String::as_str), Some("commit 7 with 2 changes"));
+    assert!(scene.worker.read_limits(P).is_none());
+    scene.after_ms(40);
+    scene.ended(TransactionResult::Committed);
+    let said = scene.said();
+    assert!(said[0].starts_with("write") && said[1].starts_with("produce [timer"), "in this order: {said:?}");
 }
 
 #[test]
