@@ -119,7 +119,7 @@ impl Plan {
             transaction_timeout_ms: rng.u64(5_000..12_000),
             // Longer than any restore takes.
             delete_retention_ms: rng.u64(16_000..18_000),
-            snapshots_harmed_percent: rng.u8(40..80),
+            snapshots_harmed_percent: rng.u8(50..90),
             late_batches_percent: 15,
             faults: Vec::new(),
         };
@@ -197,7 +197,7 @@ impl Plan {
             self.faults.push((rng.u64(2_000..self.heal_at_ms), Fault::Shuffle));
         }
         // Only a static member gets its partitions back at once.
-        for _ in 0..if self.static_members { rng.u8(4..=8) } else { 1 } {
+        for _ in 0..if self.static_members { rng.u8(5..=11) } else { 2 } {
             let process = rng.usize(0..self.processes);
             if process != frozen || self.processes == 1 {
                 let fault = Fault::Crash { process, down_ms: rng.u64(50..700) };
