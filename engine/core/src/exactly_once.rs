@@ -160,11 +160,12 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
             Stage::Waiting(due_ms) => Some(due_ms),
             _ => None,
         });
-        let open = ready && self.transaction.is_open();
-        let settled_ms = self.transaction.settled_ms;
-        let commit_ms = self.transaction.open.since_ms.saturating_add(self.settings.commit_interval_ms);
-        let commit = open.then_some(commit_ms.max(settled_ms));
-        let settled = Some(settled_ms).filter(|ms| open && *ms > self.now.uptime_ms);
+        let commit = (ready && self.transaction.is_open()).then(|| {
+            // Until then nothing is handed over either.
+            let interval_ms = self.settings.commit_interval_ms;
+            let due_ms = self.transaction.open.since_ms.saturating_add(interval_ms);
+            if self.is_settled() { due_ms } else { self.transaction.settled_ms }
+        });
         // While a transaction ends, its end is what partitions wait for that are to be begun.
         let unasked = self.assignment.ask_at_ms().filter(|_| ready);
         let released = self.assignment.release_at_ms();
@@ -172,7 +173,6 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
         timers
             .chain(waiting)
             .chain(commit)
-            .chain(settled)
             .chain(unasked)
             .chain(released)
             .chain(snapshots)

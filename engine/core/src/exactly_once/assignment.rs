@@ -230,8 +230,8 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
         self.settle();
     }
 
-    /// Releases what is revoked, once every transaction that has something of it has ended. At the deadline it is released all the same:
-    /// its next owner waits for stable offsets, and so for the outcome.
+    /// Releases what is revoked, once every transaction that has something of it has ended. At the deadline it is released all
+    /// the same: its next owner waits for stable offsets, and so for the outcome.
     pub(super) fn drain(&mut self) {
         while let Some((partitions, deadline_ms)) = self.assignment.revocations.front() {
             let uncommitted = |id: &PartitionId| {

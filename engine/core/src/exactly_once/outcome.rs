@@ -5,7 +5,6 @@ use crate::dedupe::Dedupe;
 use crate::exactly_once::ExactlyOnceWorker;
 use crate::exactly_once::interface::{Command, TransactionResult};
 use crate::exactly_once::operator::StatefulOperator;
-use crate::exactly_once::partition::Stage;
 use crate::exactly_once::transaction::Phase;
 use crate::position::{Epoch, PartitionId};
 use crate::sabotage::{Conduct, ExactlyOnceBug};
@@ -119,15 +118,15 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
     fn finish(&mut self, committed: bool) {
         self.transaction.phase = Phase::Ready;
         let ended = self.transaction.close();
-        if !ended.touched.is_empty() {
+        let any = !ended.touched.is_empty();
+        if any {
             self.transaction.settled_ms = self.now.plus_ms(self.settings.settle_ms);
         }
         if committed {
             self.accounts += &ended.accounts;
             self.fired += ended.fired;
         }
-        let failed = !committed && !ended.touched.is_empty();
-        self.transaction.failures = if failed { self.transaction.failures + 1 } else { 0 };
+        self.transaction.failures = if committed || !any { 0 } else { self.transaction.failures + 1 };
         let wait_ms = self.settings.retry.wait_ms(self.transaction.failures.max(1), &mut self.rng);
         for (partition, epoch) in ended.touched {
             if committed {
@@ -167,8 +166,7 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
         } else {
             state.state.rolled_back();
         }
-        state.next = state.committed;
-        (state.epoch, state.dedupe, state.stage) = (again, dedupe, Stage::Waiting(due_ms));
+        state.read_again(state.committed, again, dedupe, due_ms);
     }
 
     /// Takes back what was run ahead of a transaction's end. Nothing of it has left the worker; it is run again.
@@ -185,8 +183,7 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
             };
             state.touched = false;
             state.state.take_back();
-            state.next = state.sealed.unwrap_or(state.committed);
-            (state.epoch, state.dedupe, state.stage) = (again, dedupe, Stage::Waiting(due_ms));
+            state.read_again(state.sealed.unwrap_or(state.committed), again, dedupe, due_ms);
             let sealed = self.transaction.sealed.touched.iter_mut();
             sealed.filter(|entry| **entry == (partition, epoch)).for_each(|entry| entry.1 = again);
         }

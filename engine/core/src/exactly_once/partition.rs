@@ -55,6 +55,12 @@ impl PartitionState {
         self.touched || self.sealed.is_some()
     }
 
+    /// What was run from `next` on was taken back, and is read again under another epoch, from that uptime on.
+    pub(super) fn read_again(&mut self, next: i64, epoch: Epoch, dedupe: Option<Dedupe>, due_ms: u64) {
+        self.next = next;
+        (self.epoch, self.dedupe, self.stage) = (epoch, dedupe, Stage::Waiting(due_ms));
+    }
+
     /// Where to read from: below what is committed by the dedupe window.
     pub(super) fn read_from(&self, partition: PartitionId, window: u64) -> ReadFrom {
         let offset = self.next.saturating_sub_unsigned(window).max(self.low);

@@ -97,7 +97,7 @@ impl Transaction {
 
     /// Everything that was run is committed, or taken back.
     pub(super) fn has_nothing(&self) -> bool {
-        self.open.touched.is_empty() && self.sealed.touched.is_empty()
+        !self.is_open() && self.sealed.touched.is_empty()
     }
 
     /// That which was ending has ended; answers what it was.
@@ -204,7 +204,7 @@ impl<O: StatefulOperator, X: Conduct> ExactlyOnceWorker<O, X> {
         }
     }
 
-    fn is_settled(&self) -> bool {
+    pub(super) fn is_settled(&self) -> bool {
         self.now.uptime_ms >= self.transaction.settled_ms
     }
 
