@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use serde::Serialize;
 
-use super::flow::{TimerFlow, memory, rate_until};
+use super::flow::{TimerFlow, from_snapshot, memory, rate_until};
 use super::follower::{Followed, Follower, Lateness};
 use super::plan::{Plan, now_ms, sleep_until};
 use crate::hiccups::{Hiccups, Watch};
@@ -37,6 +37,8 @@ pub(super) struct Found {
     pub(super) counted_bytes_per_timer: f64,
     /// From the process's start until all state was there.
     pub(super) restore_ms: f64,
+    /// Partitions whose state came from a snapshot, and only its tail from the changelog.
+    pub(super) restored_from_snapshot: u64,
     /// From the process's start until the first overdue timer ran.
     pub(super) restart_to_first_run_ms: f64,
     /// From the deadline to the timer's run, of those that were due at the rate.
@@ -71,7 +73,8 @@ pub(super) fn go(flow: &TimerFlow<'_>, brokers: &str, partitions: i32, plan: Pla
     let mut firing = flow.start()?;
     flow.until_restored(&mut firing)?;
     let restore_ms = restarted.elapsed().as_secs_f64() * 1e3;
-    eprintln!("restored after {restore_ms:.0} ms");
+    let restored_from_snapshot = from_snapshot(&mut firing)?;
+    eprintln!("restored after {restore_ms:.0} ms, {restored_from_snapshot} partitions from a snapshot");
     sleep_until(plan.steady_ms);
     if follower.seen() < plan.overdue() {
         eprintln!("warning: overdue timers are left as the others begin: give it more --settle-seconds");
@@ -92,6 +95,7 @@ pub(super) fn go(flow: &TimerFlow<'_>, brokers: &str, partitions: i32, plan: Pla
             / plan.pending as f64,
         counted_bytes_per_timer: prepared.counted_bytes as f64 / plan.pending as f64,
         restore_ms,
+        restored_from_snapshot,
         restart_to_first_run_ms: (first_us - restarted_us) as f64 / 1e3,
         lateness: Lateness::of(&followed.run),
         visible: Lateness::of(&followed.visible),

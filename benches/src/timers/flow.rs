@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use rdkafka::producer::BaseRecord;
+use tempfile::TempDir;
 use thalweg_benches::cpu;
 use thalweg_benches::timed::{Wanted, key};
 
@@ -25,14 +26,22 @@ pub(super) struct TimerFlow<'f> {
     name: String,
     partitions: i32,
     set: Vec<String>,
+    /// Where its snapshots are.
+    snapshots: TempDir,
 }
 
 impl<'f> TimerFlow<'f> {
-    /// Makes the topics.
-    pub(super) fn new(brokers: &'f str, partitions: i32, timers: u64, rows: bool) -> Result<Self> {
+    /// Makes the topics. With `snapshot_ms`, each partition's state is kept as often.
+    pub(super) fn new(
+        brokers: &'f str,
+        partitions: i32,
+        timers: u64,
+        rows: bool,
+        snapshot_ms: Option<u64>,
+    ) -> Result<Self> {
         let name = format!("thalweg-bench-timers-{}-{}", std::process::id(), fastrand::u32(..));
         let state_bytes = timers * TIMER_BYTES_MAX + (64 << 20);
-        let mut flow = Self { brokers, name, partitions, set: Vec::new() };
+        let mut flow = Self { brokers, name, partitions, set: Vec::new(), snapshots: tempfile::tempdir()? };
         flow.set = vec![
             format!("timers.wanted={}", flow.wanted()),
             format!("timers.fired={}", flow.fired()),
@@ -41,6 +50,10 @@ impl<'f> TimerFlow<'f> {
             format!("state.bytes_max={state_bytes}"),
             format!("engine.memory_bytes={}", MEMORY_BASE_BYTES + state_bytes),
         ];
+        if let Some(snapshot_ms) = snapshot_ms {
+            flow.set.push(format!("state.snapshot_folder={}", flow.snapshots.path().display()));
+            flow.set.push(format!("state.snapshot_interval_ms={snapshot_ms}"));
+        }
         make(brokers, &flow.wanted(), partitions)?;
         make(brokers, &flow.fired(), partitions)?;
         Ok(flow)
@@ -138,4 +151,11 @@ pub(super) fn memory(instance: &mut Instance) -> Result<(u64, u64)> {
         Some(metrics.sum("thalweg_state_bytes", "").unwrap_or_default())
     })?;
     Ok((cpu::memory_now_mb(instance.pid())? << 20, state_bytes))
+}
+
+/// How many partitions came back from a snapshot.
+pub(super) fn from_snapshot(instance: &mut Instance) -> Result<u64> {
+    instance.until(READY_WITHIN, "answering", |metrics| {
+        Some(metrics.sum("thalweg_restores_from_snapshot_total", "").unwrap_or_default())
+    })
 }

@@ -36,6 +36,9 @@ pub(crate) struct Settings {
     /// Whether each timer has a row of a table beside it.
     #[arg(long)]
     rows: bool,
+    /// Keeps a snapshot of each partition's state in so many seconds [default: none are kept].
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    snapshot_seconds: Option<u64>,
     /// Partitions of the topics.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(i32).range(1..=1_000))]
     partitions: i32,
@@ -59,6 +62,7 @@ struct Report {
     down_seconds: u32,
     rate: u64,
     rows: bool,
+    snapshot_seconds: Option<u64>,
     partitions: i32,
     #[serde(flatten)]
     found: Found,
@@ -88,7 +92,8 @@ pub(crate) fn run(settings: &Settings) -> Result<()> {
     programs::build()?;
     let plan = settings.plan();
     let Settings { brokers, partitions, rows, .. } = settings;
-    let flow = TimerFlow::new(brokers, *partitions, plan.all(), *rows)?;
+    let snapshot_ms = settings.snapshot_seconds.map(|seconds| seconds * 1_000);
+    let flow = TimerFlow::new(brokers, *partitions, plan.all(), *rows, snapshot_ms)?;
     let found = course::go(&flow, brokers, *partitions, plan)?;
     let bytes = found.resident_bytes_per_timer;
     let report = Report {
@@ -103,6 +108,7 @@ pub(crate) fn run(settings: &Settings) -> Result<()> {
         down_seconds: settings.down_seconds,
         rate: settings.rate,
         rows: *rows,
+        snapshot_seconds: settings.snapshot_seconds,
         partitions: *partitions,
         found,
     };
@@ -112,12 +118,15 @@ pub(crate) fn run(settings: &Settings) -> Result<()> {
 fn table(report: &Report) -> String {
     let found = &report.found;
     let state = if report.rows { "a row beside each" } else { "each carries its state" };
+    let kept = report
+        .snapshot_seconds
+        .map_or_else(|| "without snapshots".to_owned(), |seconds| format!("a snapshot each {seconds} s"));
     format!(
-        "{} pending ({state}): all fired once, in order\n\
+        "{} pending ({state}; {kept}): all fired once, in order\n\
          bytes per pending timer          {:.1} resident, {:.1} by the engine's count\n\
          set, cancelled per second        {:.0}, {:.0}\n\
          fired per second                 {:.0} overdue, {:.0} as due\n\
-         restart                          restored after {:.0} ms, first overdue one ran after {:.0} ms\n\
+         restart                          restored after {:.0} ms, {} partitions from a snapshot; first overdue one ran after {:.0} ms\n\
          deadline to run                  {}\n\
          deadline to committed reader     {}\n\
          hiccups of the machine           {}\n",
@@ -129,6 +138,7 @@ fn table(report: &Report) -> String {
         found.overdue_fired_per_second,
         found.steady_fired_per_second,
         found.restore_ms,
+        found.restored_from_snapshot,
         found.restart_to_first_run_ms,
         found.lateness,
         found.visible,

@@ -258,6 +258,35 @@ fn a_static_member_comes_back_to_its_partitions_with_the_consumer_protocol() {
     comes_back(GroupProtocol::Consumer);
 }
 
+/// A static member is killed after it was told to give partitions up, and before it has joined again without them.
+#[test]
+fn what_a_killed_member_was_giving_up_is_not_left_to_nobody() {
+    let topic = filled_topic("orphans");
+    let settings = with(&unique("orphans"), GroupProtocol::Classic, Assignment::CooperativeSticky);
+    let mut killed = TestWorker::join(&member(&settings, "killed"), &topic);
+    killed.turn_until("all partitions", |worker| worker.owned.len() == PARTITIONS as usize);
+    let mut other = TestWorker::join(&member(&settings, "other"), &topic);
+    killed.turn_until("a revocation", |worker| {
+        other.turn(&mut |_| {});
+        revoked(worker).is_some()
+    });
+    // As if killed: it answers nothing any more, and whoever comes under its name takes its place.
+    let mut back = TestWorker::join(&member(&settings, "killed"), &topic);
+    back.turn_until("an owner for every partition", |worker| {
+        other.turn(&mut |_| {});
+        owned(worker).union(&owned(&other)).count() == PARTITIONS as usize
+    });
+    assert!(owned(&back).is_disjoint(&owned(&other)));
+    let told = |event: &SourceEvent| match event {
+        SourceEvent::Warning(text) => text.contains("to nobody").then(|| text.clone()),
+        _ => None,
+    };
+    assert!(back.event(told).is_some(), "{:?}", back.events);
+    for worker in [back, other, killed] {
+        assert!(worker.source.close(true).wait(PATIENCE));
+    }
+}
+
 #[test]
 fn a_static_member_that_leaves_is_not_waited_for() {
     let topic = filled_topic("leaves");

@@ -37,6 +37,8 @@ mod membership;
 #[cfg(feature = "kafka")]
 mod offsets;
 #[cfg(feature = "kafka")]
+mod orphans;
+#[cfg(feature = "kafka")]
 pub mod partitions;
 #[cfg(feature = "kafka")]
 pub mod producer;

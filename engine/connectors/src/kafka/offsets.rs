@@ -17,6 +17,7 @@ use thalweg_core::worker::FetchId;
 use super::event::{CommitOutcome, PartitionPosition, SourceEvent};
 use super::librdkafka::{Committed, Wake, committed_of};
 use super::membership::{Membership, Named};
+use super::orphans::Orphans;
 
 /// How long one question to a broker may take; a fetch of positions is repeated, so this only bounds how long a
 /// commit may have to wait behind it.
@@ -62,11 +63,16 @@ pub(super) struct OffsetThread {
 }
 
 impl OffsetThread {
-    /// Starts the thread; `wake` is called after each event.
-    pub(super) fn start(consumer: Arc<BaseConsumer<Membership>>, wake: Wake) -> std::io::Result<Self> {
+    /// Starts the thread; `wake` is called after each event. `orphans` are looked for once, before the first positions are
+    /// told.
+    pub(super) fn start(
+        consumer: Arc<BaseConsumer<Membership>>,
+        orphans: Option<Orphans>,
+        wake: Wake,
+    ) -> std::io::Result<Self> {
         let (jobs, todo) = unbounded();
         let (told, events) = unbounded();
-        let worker = Worker { consumer, todo, told, wake, waiting: VecDeque::new() };
+        let worker = Worker { consumer, orphans, todo, told, wake, waiting: VecDeque::new() };
         let thread =
             std::thread::Builder::new().name("kafka-offsets".to_owned()).spawn(move || worker.run())?;
         Ok(Self { jobs: Some(jobs), events, thread: Some(thread) })
@@ -96,6 +102,8 @@ impl OffsetThread {
 
 struct Worker {
     consumer: Arc<BaseConsumer<Membership>>,
+    /// Until they were looked for.
+    orphans: Option<Orphans>,
     todo: Receiver<Job>,
     told: Sender<SourceEvent>,
     wake: Wake,
@@ -149,7 +157,10 @@ impl Worker {
             return;
         }
         match positions(&self.consumer, &fetch.partitions) {
-            Ok(found) => self.tell(SourceEvent::Positions { fetch: fetch.id, found }),
+            Ok(found) => {
+                self.adopt_orphans();
+                self.tell(SourceEvent::Positions { fetch: fetch.id, found });
+            }
             Err(error) if is_forbidden(&error) => {
                 self.tell(SourceEvent::Fatal(format!("committed offsets can't be fetched: {error}")));
             }
@@ -157,6 +168,22 @@ impl Worker {
                 self.tell(SourceEvent::Warning(format!("committed offsets can't be fetched (yet): {error}")));
                 self.waiting.push_back(Repeat { fetch, due: Instant::now() + pause, pause });
             }
+        }
+    }
+
+    /// The assignment is not answered before the positions are told.
+    fn adopt_orphans(&mut self) {
+        let Some(orphans) = self.orphans.take() else { return };
+        match orphans.adopt(&self.consumer) {
+            Ok(found) if found.is_empty() => {}
+            Ok(found) => self.tell(SourceEvent::Warning(format!(
+                "the group has given {} to nobody, since a member was killed while it gave them up; joining again, so that \
+                 they are given to somebody",
+                found.iter().map(|(topic, number)| format!("{topic}/{number}")).collect::<Vec<_>>().join(", ")
+            ))),
+            Err(reason) => self.tell(SourceEvent::Warning(format!(
+                "whether the group has partitions that it has given to nobody can't be asked: {reason}"
+            ))),
         }
     }
 

@@ -23,6 +23,7 @@ use super::fetches::Fetches;
 use super::librdkafka::{PartitionQueue, Wake, member_id, positions};
 use super::membership::{Membership, Named, Notice, assign, unassign};
 use super::offsets::{Commit, Fetch, Job, OffsetThread};
+use super::orphans::Orphans;
 use super::partitions::PartitionTable;
 use super::properties;
 use super::reading::{Reader, Reading};
@@ -97,7 +98,8 @@ impl KafkaSource {
         consumer.set_nonempty_callback(move || on_event());
         let consumer = Arc::new(consumer);
         consumer.subscribe(topics)?;
-        let offsets = OffsetThread::start(Arc::clone(&consumer), Arc::clone(&wake))?;
+        let orphans = Orphans::of(settings, topics);
+        let offsets = OffsetThread::start(Arc::clone(&consumer), orphans, Arc::clone(&wake))?;
         Ok(Self {
             open: Some(Open { consumer, offsets, readings: Vec::new() }),
             partitions: PartitionTable::default(),

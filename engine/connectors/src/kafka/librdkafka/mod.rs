@@ -5,6 +5,7 @@
 //! to the matching destroy function, exactly once.
 #![allow(unsafe_code, reason = "the one folder of the connector that may")]
 
+mod admin;
 mod asking;
 mod message;
 mod partition_queue;
@@ -14,9 +15,8 @@ use std::ffi::{CStr, c_char, c_void};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-pub(super) use asking::{
-    Committed, committed_of, describe_topic, high_watermark, high_watermarks, member_id, positions,
-};
+pub(super) use admin::{assigned_in_group, describe_topic, high_watermark, high_watermarks};
+pub(super) use asking::{Committed, committed_of, member_id, positions};
 pub(super) use message::{Message, headers_of_read, may_be_written, raw_headers_supported};
 pub(super) use partition_queue::{MessageArray, PartitionQueue};
 pub(super) use producing::{CommitFailed, TopicHandle, commit_transaction, produce, produce_to};
