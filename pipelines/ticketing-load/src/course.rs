@@ -34,8 +34,32 @@ pub(crate) struct Course {
     pub(crate) people: People,
     pub(crate) board: Board,
     pub(crate) expires_after: Duration,
+    settling: Latencies,
     calm: Latencies,
     rough: Latencies,
+}
+
+/// What the services go through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// They have just been started, and share the partitions out.
+    Settling,
+    /// Nothing happens to them.
+    Calm,
+    /// Whoever started us may kill them.
+    Rough,
+}
+
+impl Phase {
+    /// So long after the first order, of so many calm seconds.
+    fn after(elapsed: Duration, calm_seconds: u64) -> Self {
+        let calm = Duration::from_secs(calm_seconds);
+        match elapsed {
+            _ if elapsed < calm / 2 => Self::Settling,
+            _ if elapsed < calm => Self::Calm,
+            _ => Self::Rough,
+        }
+    }
 }
 
 /// The last line of standard output.
@@ -48,7 +72,8 @@ struct Report {
     commands: Counts,
     /// Requests that got no answer, or were asked to come back.
     repeats: u64,
-    /// Creating an order at the rate, from when it was due: on a good day, and then.
+    /// Creating an order at the rate, from when it was due: soon after the start, on a good day, and then.
+    create_order_settling: Quantiles,
     create_order_calm: Quantiles,
     create_order: Quantiles,
 }
@@ -63,6 +88,7 @@ pub(crate) fn run(settings: &Settings) -> Result<String> {
         people: People::new(&settings.token_secret),
         board: Board::default(),
         expires_after: Duration::from_millis(settings.expire_after_ms),
+        settling: Latencies::new()?,
         calm: Latencies::new()?,
         rough: Latencies::new()?,
     });
@@ -77,6 +103,7 @@ pub(crate) fn run(settings: &Settings) -> Result<String> {
         rate: settings.rate,
         commands: course.services.answers.finish()?,
         repeats: course.services.repeats.load(Ordering::Relaxed),
+        create_order_settling: course.settling.quantiles(),
         create_order_calm: course.calm.quantiles(),
         create_order: course.rough.quantiles(),
     };
@@ -90,10 +117,9 @@ impl Course {
         self.make_tickets(settings, &mut rng).await?;
         eprintln!("{} tickets made", settings.count);
         let mut stories = JoinSet::new();
-        let calm_until = Instant::now() + Duration::from_secs(settings.calm_seconds);
-        let rough_until = calm_until + Duration::from_secs(settings.seconds);
-        let mut calm = true;
-        let mut due = Instant::now();
+        let first = Instant::now();
+        let rough_until = first + Duration::from_secs(settings.calm_seconds + settings.seconds);
+        let (mut phase, mut due) = (Phase::Settling, first);
         loop {
             let now = Instant::now();
             let (sold, all) = self.board.count_sold();
@@ -103,12 +129,12 @@ impl Course {
             if begun.elapsed() > Duration::from_secs(settings.seconds_max) {
                 bail!("{sold} of {all} tickets are sold after {} s", settings.seconds_max);
             }
-            if calm && now >= calm_until {
-                calm = false;
-                // Whoever started us may begin to kill.
+            let before = std::mem::replace(&mut phase, Phase::after(now - first, settings.calm_seconds));
+            if phase == Phase::Rough && before != phase {
+                // Waited for by whoever started us.
                 eprintln!("calm over");
             }
-            self.want(&mut stories, calm, due, settings.vain_share, &mut rng);
+            self.want(&mut stories, phase, due, settings.vain_share, &mut rng);
             while stories.try_join_next().is_some() {}
             if stories.len() > STORIES_MAX {
                 bail!("{} commands are under way: the services do not answer", stories.len());
@@ -125,16 +151,20 @@ impl Course {
     fn want(
         self: &Arc<Self>,
         stories: &mut JoinSet<()>,
-        calm: bool,
+        phase: Phase,
         due: Instant,
         vain_share: f64,
         rng: &mut Rng,
     ) {
         let (course, own) = (Arc::clone(self), rng.fork());
-        let vain = !calm && rng.f64() < vain_share;
+        let vain = phase == Phase::Rough && rng.f64() < vain_share;
         match (!vain).then(|| self.board.take()).flatten() {
             Some(ticket) => stories.spawn(async move {
-                let latencies = if calm { &course.calm } else { &course.rough };
+                let latencies = match phase {
+                    Phase::Settling => &course.settling,
+                    Phase::Calm => &course.calm,
+                    Phase::Rough => &course.rough,
+                };
                 course.tell(ticket, (due, latencies), own).await;
             }),
             None => stories.spawn(async move { course.tease(own).await }),

@@ -28,7 +28,7 @@ pub(crate) struct Settings {
     /// Orders that are tried to be created, per second.
     #[arg(long, default_value_t = 200.0)]
     pub(crate) rate: f64,
-    /// For so long nothing but free tickets is ordered: what creating an order takes on a good day.
+    /// For so long nothing but free tickets is ordered; the second half says what creating an order takes on a good day.
     #[arg(long, default_value_t = 20)]
     pub(crate) calm_seconds: u64,
     /// After that, at least for so long, people also want what they can't have. Tickets are sold towards the end.
