@@ -50,6 +50,11 @@ impl Membership {
         self.closing.store(true, Ordering::SeqCst);
     }
 
+    /// Whether [`Membership::close`] was called.
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
+    }
+
     pub(super) fn served(&self) -> u64 {
         self.served.load(Ordering::Relaxed)
     }
@@ -82,7 +87,7 @@ impl ClientContext for Membership {
 impl ConsumerContext for Membership {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, what: RDKafkaRespErr, list: &mut TopicPartitionList) {
         self.serve();
-        let closing = self.closing.load(Ordering::SeqCst);
+        let closing = self.is_closing();
         let named: Vec<Named> =
             list.elements().iter().map(|element| (element.topic().to_owned(), element.partition())).collect();
         let answered = match what {

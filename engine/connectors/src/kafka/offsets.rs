@@ -177,8 +177,8 @@ impl Worker {
         match orphans.adopt(&self.consumer) {
             Ok(found) if found.is_empty() => {}
             Ok(found) => self.tell(SourceEvent::Warning(format!(
-                "the group has given {} to nobody, since a member was killed while it gave them up; joining again, so that \
-                 they are given to somebody",
+                "the group has given {} to nobody (who had them is giving them up, or was killed while it did); joining \
+                 again, so that they are given to somebody",
                 found.iter().map(|(topic, number)| format!("{topic}/{number}")).collect::<Vec<_>>().join(", ")
             ))),
             Err(reason) => self.tell(SourceEvent::Warning(format!(

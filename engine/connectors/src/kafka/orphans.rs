@@ -6,6 +6,9 @@
 //! `GroupMetadataManager.updateStaticMemberThenRebalanceOrCompleteJoin`): what it had given up is nobody's, for as long as
 //! nobody comes or goes. So a static member that has come (back) looks once whether that is so, and joins again if it is.
 //!
+//! Partitions that are on their way from one living member to another are nobody's, too, for as long; joining again does them
+//! no harm.
+//!
 //! Once is enough: whoever was handed an assignment without a rebalance joined a stable group, and if it is not stable any
 //! more, a round is under way that gives everything away.
 
@@ -44,7 +47,8 @@ impl Orphans {
     /// (librdkafka 2.12, `rd_kafka_trigger_waiting_subscribe_maybe`).
     pub(super) fn adopt(&self, consumer: &BaseConsumer<Membership>) -> Result<Vec<Named>, String> {
         let Some(orphans) = self.find(consumer)? else { return Ok(Vec::new()) };
-        if !orphans.is_empty() {
+        // One that leaves must not come again.
+        if !orphans.is_empty() && !consumer.context().is_closing() {
             let topics: Vec<&str> = self.topics.iter().map(String::as_str).collect();
             consumer.subscribe(&topics).map_err(|error| error.to_string())?;
         }
